@@ -234,7 +234,8 @@ def _plan(month: str, planned: dict) -> dict[str, float]:
     return {figure: _positive(f"plan.{month}.{figure}", amount) for figure, amount in planned.items()}
 
 
-_GUESSES = {"mql": r"\bmql\b|marketing.?(qualified|accepted)", "sql": r"\bsql\b|sales.?(qualified|accepted)|^qualified$"}
+_GUESSES = {"mql": r"\bmql\b|marketing.?(qualified|accepted)",
+            "sql": r"\bsql\b|sales.?(qualified|accepted)|^qualified$"}
 
 
 def draft_agreement(crm: CRM) -> str:
@@ -252,7 +253,8 @@ def draft_agreement(crm: CRM) -> str:
 
 
 def _draft_stage(stage: Stage, values: list[str]) -> str:
-    lines = ["[[stages]]", f"name = {_quote(stage.name)}", f"owner = {_quote(stage.owner)}", f"rule = {_quote(stage.rule)}"]
+    lines = ["[[stages]]", f"name = {_quote(stage.name)}", f"owner = {_quote(stage.owner)}",
+             f"rule = {_quote(stage.rule)}"]
     return "\n".join(lines + [f"values = [{', '.join(map(_quote, values))}]"] * bool(values)) + "\n"
 
 

@@ -32,8 +32,8 @@ def read_ledger(folder: str | Path) -> pd.DataFrame | None:
     bad = ledger.isna().any(axis=1) | ~np.isfinite(ledger["cost"]) | (ledger["cost"] < 0)
     if bad.any():
         rows = pd.Series(np.flatnonzero(bad) + 2).map("line {}".format)
-        raise TableError(f"spend.csv: {bad.sum():,} of {len(ledger):,} rows have no campaign, no day like 2026-10-31 or "
-                         f"no cost of 0 or more ({first_keys(rows)}). Correct them.")
+        raise TableError(f"spend.csv: {bad.sum():,} of {len(ledger):,} rows have no campaign, no day like 2026-10-31 "
+                         f"or no cost of 0 or more ({first_keys(rows)}). Correct them.")
     return ledger
 
 
@@ -46,7 +46,8 @@ def phase_costs(campaigns: pd.DataFrame, exported_on: pd.Timestamp, ledger: pd.D
     unknown cost has no rows.
 
     >>> ad = pd.DataFrame({"campaign_id": ["ad"], "actual_cost": [1.0], "starts_on": pd.to_datetime(["2026-10-30"]),
-    ...                    "ends_on": pd.to_datetime(["2026-11-01"]), "created_at": pd.to_datetime(["2026-10-01"], utc=True)})
+    ...                    "ends_on": pd.to_datetime(["2026-11-01"]),
+    ...                    "created_at": pd.to_datetime(["2026-10-01"], utc=True)})
     >>> phase_costs(ad, pd.Timestamp("2026-12-31"))["cost"].tolist()
     [0.34, 0.33, 0.33]
     """
@@ -63,8 +64,7 @@ def _no_costs() -> pd.DataFrame:
 
 def _with_whole_ids(ledger: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
     whole = dict(zip(ids.str[:15], ids, strict=True))
-    return ledger.assign(campaign_id=ledger["campaign_id"].map(whole).where(
-        ledger["campaign_id"].str.len() == 15).fillna(ledger["campaign_id"]).astype("str"))
+    return ledger.assign(campaign_id=ledger["campaign_id"].map(whole).fillna(ledger["campaign_id"]).astype("str"))
 
 
 def _spread(known: pd.DataFrame, exported_on: pd.Timestamp) -> pd.DataFrame:
@@ -88,7 +88,8 @@ def costs_between(costs: pd.DataFrame, campaigns: pd.DataFrame, first: pd.Timest
     Returns one row per campaign, and one per further campaign that the ledger has spent on in the period: campaign_id,
     cost (money; 0 where it spent nothing in the period, blank where its cost is unknown altogether), basis.
     """
-    spent = costs[costs["spent_on"].between(first or pd.Timestamp.min, last)].groupby("campaign_id")["cost"].sum().round(2)
+    period = costs[costs["spent_on"].between(first or pd.Timestamp.min, last)]
+    spent = period.groupby("campaign_id")["cost"].sum().round(2)
     basis = costs.groupby("campaign_id")["basis"].first()
     further = spent.index.difference(campaigns["campaign_id"]).to_series()
     ids = pd.concat([campaigns["campaign_id"], further], ignore_index=True)

@@ -1,0 +1,358 @@
+"""The files of a Salesforce export: found in a folder or a ZIP, read in either dialect, typed and checked.
+
+Data Export Service writes quoted cells, `2026-10-31 13:45:00` in UTC, 0/1 and `000000000000000AAA`; Bulk API 2.0 and
+Data Loader write `2026-10-31T13:45:00.000Z` or `+0000`, true/false and empty cells. Both may stand in one export.
+"""
+
+import csv
+import hashlib
+import io
+import re
+import zipfile
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from attribution.tables import TableError, first_keys
+
+#: The columns read of each file, by type. `!` must be there in every row, `*` must be there, others may be absent.
+FILES: dict[str, dict[str, str]] = {
+    "Campaign": {
+        "id!": "Id", "text!": "Name", "flag": "IsDeleted IsActive", "id": "ParentId",
+        "text": "Type Status CurrencyIsoCode", "day": "StartDate EndDate",
+        "number": "BudgetedCost ActualCost ExpectedRevenue NumberSent NumberOfLeads NumberOfContacts NumberOfResponses "
+                  "NumberOfOpportunities NumberOfWonOpportunities AmountAllOpportunities AmountWonOpportunities "
+                  "HierarchyBudgetedCost HierarchyActualCost HierarchyExpectedRevenue HierarchyNumberSent "
+                  "HierarchyNumberOfLeads HierarchyNumberOfContacts HierarchyNumberOfResponses "
+                  "HierarchyNumberOfOpportunities HierarchyNumberOfWonOpportunities "
+                  "HierarchyAmountAllOpportunities HierarchyAmountWonOpportunities",
+        "moment": "CreatedDate LastModifiedDate SystemModstamp"},
+    "CampaignMember": {
+        "id!": "Id CampaignId", "moment!": "CreatedDate", "id": "LeadId ContactId", "flag": "IsDeleted HasResponded",
+        "text": "Status", "day": "FirstRespondedDate", "moment": "LastModifiedDate SystemModstamp"},
+    "Opportunity": {
+        "id!": "Id", "text!": "StageName", "day!": "CloseDate", "moment!": "CreatedDate",
+        "id*": "AccountId", "number*": "Amount", "flag*": "IsClosed IsWon", "number": "Probability",
+        "flag": "IsDeleted", "id": "CampaignId OwnerId", "text": "Name Type LeadSource CurrencyIsoCode",
+        "moment": "LastModifiedDate SystemModstamp"},
+    "Account": {
+        "id!": "Id", "text*": "Name", "flag": "IsDeleted", "id": "MasterRecordId ParentId OwnerId",
+        "text": "Type Industry BillingCountry CurrencyIsoCode", "number": "NumberOfEmployees AnnualRevenue",
+        "moment": "CreatedDate LastModifiedDate SystemModstamp"},
+    "Lead": {
+        "id!": "Id", "moment!": "CreatedDate", "text*": "Status", "day": "ConvertedDate",
+        "flag": "IsDeleted IsConverted HasOptedOutOfEmail DoNotCall",
+        "id": "MasterRecordId ConvertedContactId ConvertedAccountId OwnerId",
+        "text": "LeadSource Title Country Industry", "moment": "LastModifiedDate SystemModstamp"},
+    "Contact": {
+        "id!": "Id", "id*": "AccountId", "id": "MasterRecordId OwnerId",
+        "flag": "IsDeleted HasOptedOutOfEmail DoNotCall", "text": "LeadSource Title MailingCountry",
+        "moment": "CreatedDate LastModifiedDate SystemModstamp"},
+    "CampaignMemberStatus": {"id!": "CampaignId", "text!": "Label", "flag*": "HasResponded", "flag": "IsDeleted"},
+    "LeadHistory": {
+        "id!": "Id LeadId", "moment!": "CreatedDate", "text!": "Field", "text*": "OldValue NewValue",
+        "flag": "IsDeleted"},
+    "OpportunityHistory": {
+        "id!": "Id OpportunityId", "moment!": "CreatedDate", "text!": "StageName", "day!": "CloseDate",
+        "number*": "Amount", "number": "Probability", "text": "ForecastCategory CurrencyIsoCode", "flag": "IsDeleted"},
+    "OpportunityContactRole": {
+        "id!": "Id OpportunityId ContactId", "flag": "IsDeleted", "text": "Role",
+        "moment": "CreatedDate LastModifiedDate SystemModstamp"},
+    "Task": {
+        "id!": "Id", "moment!": "CreatedDate", "flag*": "IsClosed", "id": "WhoId WhatId AccountId OwnerId",
+        "text": "TaskSubtype Type Subject CallType", "day": "ActivityDate", "flag": "IsDeleted",
+        "moment": "CompletedDateTime LastModifiedDate SystemModstamp"},
+    "Event": {
+        "id!": "Id", "moment!": "CreatedDate", "id": "WhoId WhatId AccountId OwnerId", "day": "ActivityDate",
+        "flag": "IsDeleted IsChild", "moment": "StartDateTime ActivityDateTime LastModifiedDate SystemModstamp"},
+    "User": {
+        "id!": "Id", "flag*": "IsActive", "flag": "IsSystemControlled", "text": "Department UserType"},
+    "CurrencyType": {"text!": "IsoCode", "number!": "ConversionRate", "flag*": "IsCorporate"},
+    "DatedConversionRate": {
+        "text!": "IsoCode", "number!": "ConversionRate", "day!": "StartDate", "day": "NextStartDate"},
+}
+REQUIRED = ("Campaign", "CampaignMember", "Opportunity", "Account")
+PEOPLE = ("Lead", "Contact")
+
+
+@dataclass(frozen=True)
+class Export:
+    """A Salesforce export as typed tables, under Salesforce's own names."""
+
+    tables: dict[str, pd.DataFrame]                  # every object of FILES; one that was not exported has no rows
+    columns: dict[str, tuple[str, ...]]              # object → the columns that its file has
+    sources: dict[str, str]                          # file name → sha256 of its bytes
+    folder: Path                                     # where agreement.toml would lie
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        return self.tables[name]
+
+    def lacks(self, name: str, column: str = "") -> bool:
+        """Tell whether the file (or the column in it) is absent or says nothing."""
+        table = self.tables[name]
+        if not len(table) or not column:
+            return not len(table)
+        return column not in self.columns[name] or table[column].isna().all()
+
+
+def find_folder(path: str | Path) -> Path:
+    """Find a data folder; one not found from here is looked for beside the nearest `notebooks/` above.
+
+    Returns the path as given where neither is there.
+
+    >>> str(find_folder("no/such/folder").parts[-1])
+    'folder'
+    """
+    path = Path(path)
+    homes = [above for above in (Path.cwd(), *Path.cwd().parents) if (above / "notebooks").is_dir()]
+    return path if path.exists() or not homes else homes[0] / path
+
+
+def read_export(path: str | Path) -> Export:
+    """Read the CSV files of a folder or a ZIP; the parts of one object (CampaignMember_1.csv, ...) become one table.
+
+    Returns the export, typed and checked file by file.
+    Raises TableError when there is no export, or when a file is missing, cut short or holds what cannot be read.
+    """
+    path = find_folder(path)
+    parts = _find_parts(path)
+    with ThreadPoolExecutor(2) as pool:
+        objects = list(pool.map(lambda name: _read_object(name, parts.get(name, [])), FILES))
+    tables, columns, sources = (dict(zip(FILES, each, strict=True)) for each in zip(*objects, strict=True))
+    return Export(tables, columns, {file: digest for part in sources.values() for file, digest in part.items()},
+                  path if path.is_dir() else path.parent)
+
+
+def _read_object(name: str, files: list) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+    raws, digests = [pa.table({})], {}
+    for file, read in files:
+        data = read()
+        digests[file] = hashlib.sha256(data).hexdigest()
+        raws.append(_parse(file, data, name))
+    raw = pa.concat_tables(raws, promote_options="default")
+    return _typed(f"{name}.csv", raw, name), tuple(raw.column_names), digests
+
+
+def _find_parts(path: Path) -> dict[str, list]:
+    """Find each object's files: at the root, else in the one folder below that holds them."""
+    if not path.exists():
+        raise TableError(f"{path}: there is no such folder or ZIP. Name the folder with the export's CSV files.")
+    files = _folder_files(path) if path.is_dir() else _zip_files(path)
+    for folder in sorted({name.rpartition("/")[0] for name in files}, key=lambda name: (name.count("/"), name)):
+        parts = _by_object({name: read for name, read in files.items() if name.rpartition("/")[0] == folder})
+        if parts:
+            return _check_objects(path, parts)
+    raise TableError(f"{path}: is no Salesforce export: found none of {', '.join(f'{name}.csv' for name in REQUIRED)}, "
+                     "Lead.csv, Contact.csv. Name the folder (or the ZIP) that holds them.")
+
+
+def _folder_files(path: Path) -> dict:
+    found = sorted([*path.glob("*"), *path.glob("*/*")])
+    return {file.relative_to(path).as_posix(): file.read_bytes for file in found if file.suffix.lower() == ".csv"}
+
+
+def _zip_files(path: Path) -> dict:
+    try:
+        names = sorted(name for name in zipfile.ZipFile(path).namelist() if name.lower().endswith(".csv"))
+    except zipfile.BadZipFile:
+        raise TableError(f"{path}: is no ZIP, or one cut short. Download it again.") from None
+    return {name: lambda name=name: _unzip(path, name) for name in names if name.count("/") <= 1}
+
+
+def _unzip(path: Path, name: str) -> bytes:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(name)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):
+        raise TableError(f"{path}: {name} in it cannot be unpacked. Download the ZIP again.") from None
+
+
+def _by_object(files: dict) -> dict[str, list]:
+    names = {name.lower(): name for name in FILES}
+    parts = {}
+    for file, read in files.items():
+        stem = re.sub(r"[ _-]?\d*\.csv$", "", file.rpartition("/")[2].lower())
+        if stem in names:
+            parts.setdefault(names[stem], []).append((file.rpartition("/")[2], read))
+    return parts if parts.keys() & {*REQUIRED, *PEOPLE} else {}
+
+
+def _check_objects(path: Path, parts: dict) -> dict:
+    lost = [f"{name}.csv" for name in REQUIRED if name not in parts]
+    if not parts.keys() & set(PEOPLE):
+        lost.append("Lead.csv or Contact.csv")
+    if lost:
+        raise TableError(f"{path}: there is no {', no '.join(lost)}. Export {'it' if len(lost) == 1 else 'them'} into "
+                         "the same folder.")
+    return parts
+
+
+def _parse(file: str, data: bytes, name: str) -> pa.Table:
+    """Parse the needed columns of one file as text, empty cells and null ids as null."""
+    header = _header(file, data, name)
+    wanted = [column for column in _types(name) if column in header]
+    _check_whole(file, data)
+    for encoding in ("utf8", "latin-1"):
+        try:
+            return pa.csv.read_csv(
+                pa.BufferReader(data), pa.csv.ReadOptions(encoding=encoding, block_size=1 << 22),
+                pa.csv.ParseOptions(newlines_in_values=True),
+                pa.csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()),
+                                      null_values=["", "000000000000000AAA"], strings_can_be_null=True))
+        except pa.ArrowInvalid as error:
+            if "UTF8" not in str(error):
+                _check_rows(file, data)
+                raise TableError(f"{file}: cannot be read as comma-separated rows. Export it again.") from None
+    raise AssertionError("every byte is a character of ISO-8859-1")
+
+
+def _header(file: str, data: bytes, name: str) -> list[str]:
+    first = data[:1 << 16].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    if not first.strip():
+        raise TableError(f"{file}: is empty, without so much as a header. Export it again.")
+    header = next(csv.reader(io.StringIO(first)))
+    lost = [column for column, kind in _types(name).items() if kind[-1] in "!*" and column not in header]
+    if lost:
+        raise TableError(f"{file}: there is no column {', '.join(lost)}. Export it with API names and with "
+                         f"{'it' if len(lost) == 1 else 'them'}.")
+    twice = sorted({column for column in header if header.count(column) > 1 and column in _types(name)})
+    if twice:
+        raise TableError(f"{file}: column {', '.join(twice)} stands twice. Export it again.")
+    return header
+
+
+def _types(name: str) -> dict[str, str]:
+    return {column: kind for kind, columns in FILES[name].items() for column in columns.split()}
+
+
+def _check_whole(file: str, data: bytes) -> None:
+    if not data.endswith((b"\n", b"\r", b'"')):
+        raise TableError(f"{file}: is cut short: its last row does not end with a line break. Export it again (or, if "
+                         "it is all there, add the line break).")
+    if data.count(b'"') % 2:
+        _check_rows(file, data)
+
+
+def _check_rows(file: str, data: bytes) -> None:
+    """Find, cell by cell, the rows that are not like the header."""
+    rows = csv.reader(io.StringIO(data.decode("latin-1"), newline=""), strict=True)
+    width, wrong, n = len(next(rows)), [], 0
+    try:
+        for n, row in enumerate(rows, 1):
+            if row and len(row) != width:
+                wrong.append((n, len(row)))
+    except csv.Error:
+        raise TableError(f"{file}: is cut short, or a quote is not closed, after row {n:,}. Export it again.") from None
+    if wrong and wrong[0][0] == n and wrong[0][1] < width:
+        raise TableError(f"{file}: is cut short after row {n - 1:,}: the last row has {wrong[0][1]} of {width} cells. "
+                         "Export it again.")
+    if wrong:
+        rows = pd.Series([f"row {number}" for number, _ in wrong])
+        raise TableError(f"{file}: {len(wrong):,} of {n:,} rows have not the {width} cells of the header "
+                         f"({first_keys(rows)}). Export it again.")
+
+
+def _typed(file: str, raw: pa.Table, name: str) -> pd.DataFrame:
+    """Turn text into ids, numbers, days, moments and flags; a column that is not there is all null."""
+    kinds = _types(name)
+    nothing = pa.chunked_array([pa.nulls(len(raw), pa.string())])
+    filled = {column: raw[column] if column in raw.column_names else nothing for column in kinds}
+    keys = filled.get("Id")
+    typed = {column: _TYPES[kind.strip("!*")](file, column, filled[column], keys) for column, kind in kinds.items()}
+    for column, kind in kinds.items():
+        if kind.endswith("!"):
+            _refuse(file, column, pc.is_null(typed[column]), keys, "is empty")
+    table = pa.table(typed).to_pandas()
+    if keys is not None and not table["Id"].is_unique:
+        twice = table.loc[table["Id"].duplicated(keep=False), "Id"]
+        raise TableError(f"{file}: Id stands more than once in {len(twice):,} of {len(table):,} rows "
+                         f"({first_keys(twice)}). Export it again, each row once.")
+    return table
+
+
+def _refuse(file: str, column: str, wrong, keys, fault: str) -> None:
+    rows = np.flatnonzero(np.asarray(wrong))
+    if len(rows):
+        by_row = column == "Id" or keys is None
+        names = pd.Series([f"row {row + 1}" if by_row else keys[int(row)].as_py() for row in rows[:50]])
+        raise TableError(f"{file}: {column} {fault} in {len(rows):,} of {len(wrong):,} rows ({first_keys(names)}). "
+                         "Correct it in Salesforce, or export the file again.")
+
+
+def _text(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    return text
+
+
+def _id(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    length = pc.binary_length(text)
+    good = pc.fill_null(pc.and_(pc.ascii_is_alnum(text), pc.or_(pc.equal(length, 18), pc.equal(length, 15))), True)
+    _refuse(file, column, pc.invert(good), keys, "is no Salesforce id (15 or 18 letters and digits)")
+    short = pc.fill_null(pc.equal(length, 15), False)
+    return pc.replace_with_mask(text.combine_chunks(), short.combine_chunks(),
+                                lengthen_ids(text.filter(short))) if pc.any(short).as_py() else text
+
+
+def lengthen_ids(ids: pa.ChunkedArray) -> pa.Array:
+    """Give 15-character ids their 18-character form.
+
+    Each of the three added characters tells which of five characters are capitals: A-Z, 0-5 for 0 to 31.
+
+    >>> lengthen_ids(pa.chunked_array([["001D000000IRFma"]])).to_pylist()
+    ['001D000000IRFmaIAH']
+    """
+    characters = np.frombuffer("".join(ids.to_pylist()).encode(), np.uint8).reshape(-1, 3, 5)
+    is_capital = (characters >= ord("A")) & (characters <= ord("Z"))
+    checks = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345", np.uint8)[is_capital @ (1 << np.arange(5))]
+    ends = pa.array(np.ascontiguousarray(checks).view("S3").ravel().astype("U3"), pa.string())
+    return pc.binary_join_element_wise(ids.combine_chunks(), ends, "")
+
+
+def _flag(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    text = pc.utf8_lower(text)
+    is_true = pc.is_in(text, value_set=pa.array(["1", "true"]))
+    known = pc.is_in(text, value_set=pa.array(["1", "true", "0", "false", None]))
+    _refuse(file, column, pc.invert(known), keys, "is neither true nor false")
+    return is_true
+
+
+def _cast(file: str, column: str, text: pa.ChunkedArray, keys, to: pa.DataType, fault: str) -> pa.ChunkedArray:
+    try:
+        return pc.cast(text, to)
+    except pa.ArrowInvalid:
+        _refuse(file, column, np.array([not _casts(value, to) for value in text.to_pylist()]), keys, fault)
+        raise
+
+
+def _casts(value: str | None, to: pa.DataType) -> bool:
+    try:
+        return pa.scalar(value, pa.string()).cast(to) is not None
+    except pa.ArrowInvalid:
+        return False
+
+
+def _number(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    numbers = _cast(file, column, text, keys, pa.float64(), "is no number")
+    _refuse(file, column, pc.fill_null(pc.invert(pc.is_finite(numbers)), False), keys, "is no number")
+    return numbers
+
+
+def _day(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    days = pc.utf8_slice_codeunits(text, 0, 10)      # a day's midnight, which some dialects write, says nothing
+    return _cast(file, column, days, keys, pa.timestamp("us"), "is no day such as 2026-10-31")
+
+
+def _moment(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    has_zone = pc.match_substring_regex(text, r"(Z|[+-]\d\d:?\d\d)$")
+    tail = pc.if_else(pc.equal(pc.binary_length(text), 10), "T00:00:00Z", pc.if_else(has_zone, "", "Z"))
+    zoned = pc.binary_join_element_wise(text, tail, "")
+    return _cast(file, column, zoned, keys, pa.timestamp("us", "UTC"), "is no time such as 2026-10-31 13:45:00")
+
+
+_TYPES = {"id": _id, "text": _text, "flag": _flag, "number": _number, "day": _day, "moment": _moment}

@@ -67,7 +67,8 @@ _REPORTED = {
     "n_won": "won opportunities", "value_all": "value of all opportunities", "value_won": "value of won opportunities",
 }
 _REPORTED_ROLLED_UP = {
-    "budgeted_cost": "budget", "actual_cost": "cost", "expected_revenue": "expected revenue", "n_sent": "people sent to",
+    "budgeted_cost": "budget", "actual_cost": "cost", "expected_revenue": "expected revenue",
+    "n_sent": "people sent to",
 } | _REPORTED
 
 #: Every table that a CRM export becomes. The description of a schema is what one row is.
@@ -220,7 +221,8 @@ def check_table(table: pd.DataFrame, name: str, advice: str = "Export it again")
     Raises TableError in the house's words: the first fault found, how many rows have it, the first keys, and the
     advice given. More columns than the schema's are welcome.
 
-    >>> check_table(pd.DataFrame({"source": ["Task.csv", None], "consequence": ["no", "none"]}).astype("str"), "missing")
+    >>> table = pd.DataFrame({"source": ["Task.csv", None], "consequence": ["no", "none"]}, dtype="str")
+    >>> check_table(table, "missing")
     Traceback (most recent call last):
     attribution.tables.TableError: missing: source is empty in 1 of 2 rows (first: row 2). Export it again.
     """
@@ -254,7 +256,8 @@ def _key_of(name: str) -> str | None:
     return next((column for column, about in SCHEMAS[name].columns.items() if about.unique), None)
 
 
-def check_refs(table: pd.DataFrame, name: str, column: str, targets: pd.Series, where: str, advice: str) -> pd.DataFrame:
+def check_refs(table: pd.DataFrame, name: str, column: str, targets: pd.Series, where: str,
+               advice: str) -> pd.DataFrame:
     """Check that every id in a column is found in another table, and return the table.
 
     Raises TableError that counts the rows whose id is not found.

@@ -25,7 +25,7 @@ def make(name, **columns):
 
 def _typed(given, column, dtype):
     if column not in given:
-        return pd.Series([False if dtype == bool else None] * len(given)).astype(dtype)
+        return pd.Series([False if dtype is bool else None] * len(given)).astype(dtype)
     if dtype == UTC:
         return pd.to_datetime(given[column], utc=True, format="ISO8601").astype(UTC)
     return pd.to_datetime(given[column]).astype(DAY) if dtype == DAY else given[column].astype(dtype)

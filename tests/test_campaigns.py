@@ -163,7 +163,7 @@ def test_on_orphan_refuses_another_word():
 
 
 def test_count_blanks_counts_campaigns_below_of_which_nothing_is_known():
-    # programme > channel > (ad: 10, ad: blank); programme > event: blank > talk: 5; programme > mail: blank > issue: blank
+    # below the programme: channel over an ad of 10 and a blank one, event over a talk of 5, mail over a blank issue
     parents = {"prog": None, "chan": "prog", "ad1": "chan", "ad2": "chan", "event": "prog", "talk": "event",
                "mail": "prog", "issue": "mail"}
     costs = {"ad1": 10.0, "talk": 5.0}

@@ -185,11 +185,11 @@ def test_is_new_customer_goes_to_the_first_deal_won_in_order_of_close_creation_a
     deals = make("opportunities", opportunity_id=["e", "d", "c", "b", "a"], account_id=["x", "x", "x", "y", None],
                  stage="Won",
                  is_won=True, is_closed=True, value=1.0,
-                 created_at=["2026-02-01", "2026-01-05", "2026-01-05", "2026-01-01", "2026-01-01"],
+                 created_at=["2026-01-05", "2026-01-05", "2026-02-01", "2026-01-01", "2026-01-01"],
                  close_on=["2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01"])
     rows = conversions_of(dataclasses.replace(crm, opportunities=deals), agreement)
     assert rows.set_index("conversion_id")["is_new_customer"].to_dict() == {
-        "e": False, "d": False, "c": True, "b": True, "a": True}
+        "e": False, "d": True, "c": False, "b": True, "a": True}
 
 
 def test_is_new_customer_asks_what_was_won_before_the_record_reached_its_stage(crm, agreement):

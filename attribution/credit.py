@@ -1,0 +1,266 @@
+"""The one place that normalises weights, splits money to the cent, and sets models side by side."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from attribution.journeys import (
+    DAY_MICROSECONDS,
+    JourneyArrays,
+    Slices,
+    check_values,
+    chunk_ends,
+    expand,
+    find_slices,
+    membership_times,
+    microseconds,
+    read_columns,
+)
+from attribution.models import MODELS, Model, give_reasons, pick_model
+from attribution.tables import TableError, first_keys, to_cents
+
+FLAGS = ("is_lead_touch", "is_opportunity_touch", "is_before_opportunity")
+QUANTUM_BITS = 20                                    # shares are counted in 2^-20 cents, so that engines agree
+
+
+def share_credit(journeys, model: str | Model = "linear", **options) -> pd.DataFrame:
+    """Share each conversion's value among its touches by a model.
+
+    Returns one row per touch and conversion: weight (0-1) and credit (money). Per conversion the credit sums to the
+    value, rounded to whole cents, exactly: leftover cents go to the largest remainders, of equal ones to the earlier
+    position. A conversion without a touch keeps its whole value in one row with null touch_id and campaign_id.
+    Raises ValueError for an unknown model or option, and for a model whose weights cannot be shared by; TableError for
+    journeys that lack a column or rows.
+    Largest remainder: Hamilton, 1792.
+
+    >>> journeys = pd.DataFrame({"conversion_id": "deal", "touch_id": ["ad", "guide", "call"],
+    ...     "campaign_id": ["LinkedIn", "Guide", "Call"], "converted_at": pd.Timestamp("2026-03-09", tz="UTC"),
+    ...     "touched_at": pd.to_datetime(["2026-03-01", "2026-03-04", "2026-03-08"], utc=True), "value": 100.0,
+    ...     "position": [1, 2, 3], "n_touches": 3, "days_before": [8.0, 5.0, 1.0], "is_lead_touch": False,
+    ...     "is_opportunity_touch": False, "is_before_opportunity": False})
+    >>> share_credit(journeys)["credit"].tolist()
+    [33.34, 33.33, 33.33]
+    """
+    name, weigh = pick_model(model, **options)
+    journeys = _read_journeys(journeys)
+    source = _from_table(journeys)
+    shares = [_share(arrays, name, weigh, source) for arrays in source.chunks]
+    weight, credit = np.ones(len(journeys)), to_cents(journeys["value"])
+    if shares:
+        is_touched = (journeys["n_touches"] > 0).to_numpy()
+        weight[is_touched], credit[is_touched] = (np.concatenate(part) for part in zip(*shares, strict=True))
+    return pd.DataFrame({
+        "model": pd.Series(name, journeys.index, "str"),
+        **{column: journeys[column] for column in ("conversion_id", "touch_id", "campaign_id")},
+        "weight": weight,
+        "credit": credit / 100,
+        **{column: journeys[column] for column in ("position", "is_before_opportunity")},
+    })
+
+
+def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None = None) -> pd.DataFrame:
+    """Set models side by side, by campaign.
+
+    Returns one row per model and campaign: credit (money), and n_conversions, the conversions that the campaign
+    touched, the same under every model. The last row of a model, with null campaign_id, is what no touch can claim, if
+    there is any. Per model the credit sums to the conversions' value.
+    models: names, or a name of one's own for each function; all but position_based where left out.
+    Raises what share_credit raises.
+
+    >>> journeys = pd.DataFrame({"conversion_id": "deal", "touch_id": ["ad", "guide"],
+    ...     "campaign_id": ["LinkedIn", "Guide"], "converted_at": pd.Timestamp("2026-03-09", tz="UTC"),
+    ...     "touched_at": pd.to_datetime(["2026-03-01", "2026-03-08"], utc=True), "value": 100.0,
+    ...     "position": [1, 2], "n_touches": 2, "days_before": [8.0, 1.0], "is_lead_touch": False,
+    ...     "is_opportunity_touch": False, "is_before_opportunity": False})
+    >>> compare_models(journeys, ["linear", "last_touch"])
+            model campaign_id  credit  n_conversions
+    0      linear       Guide    50.0              1
+    1      linear    LinkedIn    50.0              1
+    2  last_touch       Guide   100.0              1
+    3  last_touch    LinkedIn     0.0              1
+    """
+    return _sum_by_campaign(_from_table(_read_journeys(journeys)), _pick_models(models))
+
+
+def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,
+                       contact_roles=None, *, linking: str = "hybrid", lookback_days: float | None = 365,
+                       time_zone: str = "UTC") -> pd.DataFrame:
+    """Set models side by side, by campaign, straight from the touches: no row per touch and conversion is kept.
+
+    Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent.
+    Raises what build_journeys and share_credit raise.
+
+    >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
+    ...     "campaign_id": ["LinkedIn", "Guide"], "touched_at": pd.to_datetime(["2026-03-01", "2026-03-08"])})
+    >>> deal = pd.DataFrame({"conversion_id": ["deal"], "account_id": "Acme", "person_id": None,
+    ...     "converted_at": pd.to_datetime(["2026-03-09"]), "value": 10000.0})
+    >>> credit_by_campaign(touches, deal, ["j_shaped"])
+          model campaign_id  credit  n_conversions
+    0  j_shaped       Guide  7500.0              1
+    1  j_shaped    LinkedIn  2500.0              1
+    """
+    slices = find_slices(touches, conversions, contact_roles, linking=linking, lookback_days=lookback_days,
+                         time_zone=time_zone)
+    return _sum_by_campaign(_from_slices(slices), _pick_models(models))
+
+
+def explain(journeys, conversion_id: str, model: str | Model = "linear", **options) -> pd.DataFrame:
+    """Explain, touch by touch, why a campaign got its share of a conversion.
+
+    Returns one row per touch of the conversion: raw_weight (the model's), weight (0-1), credit (money) and the reason
+    in words; the rows sum to the conversion's value.
+    Raises ValueError when there is no such conversion, and what share_credit raises.
+
+    >>> journeys = pd.DataFrame({"conversion_id": "deal", "touch_id": ["ad", "guide"], "person_id": "Ann",
+    ...     "campaign_id": ["LinkedIn", "Guide"], "converted_at": pd.Timestamp("2026-03-09", tz="UTC"),
+    ...     "touched_at": pd.to_datetime(["2026-03-01", "2026-03-08"], utc=True), "value": 100.0,
+    ...     "position": [1, 2], "n_touches": 2, "days_before": [8.0, 1.0], "is_lead_touch": False,
+    ...     "is_opportunity_touch": False, "is_before_opportunity": False})
+    >>> explain(journeys, "deal", "j_shaped")[["campaign_id", "credit", "reason"]]
+      campaign_id  credit                         reason
+    0    LinkedIn    25.0  first touch 20, of 80 present
+    1       Guide    75.0   last touch 60, of 80 present
+    """
+    journeys = _read_journeys(journeys, "person_id")
+    one = journeys[journeys["conversion_id"] == conversion_id].reset_index(drop=True)
+    if one.empty:
+        raise ValueError(f"conversion_id: {conversion_id!r} is not in journeys")
+    credit = share_credit(one, model, **options)[["weight", "credit"]]
+    raw, reason = [np.nan], ["no touch within the look-back: unattributed"]
+    for arrays in _from_table(one).chunks:
+        raw = np.asarray(pick_model(model, **options)[1](arrays), float)
+        reason = give_reasons(arrays, raw, model, **options)
+    about = one[["position", "touch_id", "campaign_id", "person_id", "touched_at", "days_before"]]
+    return about.assign(raw_weight=raw, **credit, reason=pd.Series(reason, one.index, "str"))
+
+
+@dataclass(frozen=True)
+class _Source:
+    ids: pd.Series                                   # of the conversions, by their number
+    cents: np.ndarray                                # their values
+    is_touched: np.ndarray
+    campaigns: pd.Index                              # what the campaign codes mean
+    chunks: Iterator[JourneyArrays]
+
+
+def _from_slices(slices: Slices) -> _Source:
+    n_touches = slices.high - slices.low
+    chunks = (expand(slices, first, last)[0] for first, last in chunk_ends(n_touches) if n_touches[first:last].any())
+    return _Source(slices.conversions["conversion_id"], to_cents(slices.conversions["value"]), n_touches > 0,
+                   slices.campaigns, chunks)
+
+
+def _from_table(journeys: pd.DataFrame) -> _Source:
+    is_start = (journeys["position"] <= 1).to_numpy()
+    conversions = journeys.loc[is_start, ["conversion_id", "value", "n_touches"]]
+    n_touches = conversions["n_touches"].to_numpy()
+    codes, campaigns = pd.factorize(journeys["campaign_id"], sort=True)
+    arrays = _arrays(journeys, np.cumsum(is_start) - 1, codes).part((journeys["n_touches"] > 0).to_numpy())
+    starts = np.append(0, np.cumsum(n_touches))
+    chunks = (arrays.part(slice(starts[first], starts[last]))
+              for first, last in chunk_ends(n_touches) if n_touches[first:last].any())
+    return _Source(conversions["conversion_id"], to_cents(conversions["value"]), n_touches > 0, campaigns, chunks)
+
+
+def _arrays(journeys: pd.DataFrame, conversion: np.ndarray, campaign: np.ndarray) -> JourneyArrays:
+    n_touches = journeys["n_touches"].to_numpy(np.int64)
+    touched_at = microseconds(journeys["touched_at"])
+    ends = np.flatnonzero(journeys["position"] == n_touches)
+    last_at = np.repeat(touched_at[ends], np.maximum(n_touches[ends], 1))
+    return JourneyArrays(
+        conversion, journeys["position"].to_numpy(np.int64), n_touches, campaign,
+        age_days=(last_at - touched_at) / DAY_MICROSECONDS, days_before=journeys["days_before"].to_numpy(float),
+        **{flag: journeys[flag].to_numpy(bool) for flag in FLAGS}, **membership_times(journeys))
+
+
+def _read_journeys(frame, *more: str) -> pd.DataFrame:
+    """Bring journeys into the order of build_journeys, and check that each is whole."""
+    needed = ["conversion_id", "touch_id", "campaign_id", "touched_at", "converted_at", "value", "position",
+              "n_touches", "days_before", *FLAGS, *more]
+    journeys = check_values(read_columns(frame, "journeys", needed, ["joined_at", "modified_at"]), "journeys")
+    if not (_is_whole(journeys).all() and _is_ordered(journeys)):
+        journeys = journeys.sort_values(["converted_at", "conversion_id", "position"], ignore_index=True)
+    broken = journeys.loc[~_is_whole(journeys), "conversion_id"]
+    if len(broken):
+        raise TableError(f"journeys: rows are missing or repeated in {broken.nunique():,} conversions "
+                         f"({first_keys(broken)}). Share credit first, and leave rows out afterwards.")
+    return journeys
+
+
+def _is_whole(journeys: pd.DataFrame) -> np.ndarray:
+    starts = np.flatnonzero(journeys["conversion_id"] != journeys["conversion_id"].shift())
+    sizes = np.diff(starts, append=len(journeys))
+    n, position = np.repeat(sizes, sizes), np.arange(len(journeys)) - np.repeat(starts, sizes) + 1
+    is_untouched = ((journeys["n_touches"] == 0) & (journeys["position"] == 0) & (n == 1)).to_numpy()
+    return is_untouched | ((journeys["n_touches"] == n) & (journeys["position"] == position)).to_numpy()
+
+
+def _is_ordered(journeys: pd.DataFrame) -> bool:
+    starts = journeys.loc[journeys["position"] <= 1, ["converted_at", "conversion_id"]]
+    return starts.sort_values(["converted_at", "conversion_id"]).index.equals(starts.index)
+
+
+def _pick_models(models: Sequence[str] | Mapping[str, Model] | None) -> dict[str, Model]:
+    if isinstance(models, Mapping):
+        return {name: pick_model(model)[1] for name, model in models.items()}
+    if isinstance(models, str):
+        raise ValueError(f"models: give several, as in [{models!r}]")
+    names = [name for name in MODELS if name != "position_based"] if models is None else models
+    return dict(pick_model(name) for name in names)
+
+
+def _share(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> tuple[np.ndarray, np.ndarray]:
+    """Give each touch its weight, and its credit in whole cents."""
+    raw = np.asarray(weigh(arrays), float)
+    if raw.shape != arrays.position.shape:
+        raise ValueError(f"model: {name!r} gave {raw.size:,} weights for {arrays.position.size:,} touches")
+    with np.errstate(over="ignore", invalid="ignore"):                  # refused just below
+        total = arrays.journey_sum(raw)
+    is_wrong = ~(np.isfinite(total) & (total > 0) & (raw >= 0))
+    if is_wrong.any():
+        ids = source.ids.iloc[np.unique(arrays.conversion[is_wrong])]
+        raise ValueError(f"model: {name!r} gave weights that are negative, not finite or all zero in {len(ids):,} "
+                         f"journeys ({first_keys(ids)})")
+    weight = raw / total
+    return weight, _split(weight, source.cents[arrays.conversion], arrays)
+
+
+def _split(weight: np.ndarray, cents: np.ndarray, arrays: JourneyArrays) -> np.ndarray:
+    """Split each journey's cents by weight, whole, leftover ones to the largest remainders."""
+    share = np.rint(weight * np.abs(cents) * 2**QUANTUM_BITS).astype(np.int64)
+    whole, remainder = share >> QUANTUM_BITS, share % 2**QUANTUM_BITS
+    left = np.abs(cents) - arrays.journey_sum(whole)             # fewer than the journey has touches
+    journey, index_bits = np.cumsum(arrays.position == 1), len(weight).bit_length()
+    packed = np.sort(((journey << QUANTUM_BITS) - remainder << index_bits) | np.arange(len(weight)))
+    by_remainder = packed % 2**index_bits
+    whole[by_remainder] += arrays.position <= left               # a journey's k-th largest stands in its k-th row
+    return np.sign(cents) * whole
+
+
+def _sum_by_campaign(source: _Source, models: dict[str, Model]) -> pd.DataFrame:
+    """Sum cents by model and campaign, chunk by chunk."""
+    n_campaigns = len(source.campaigns)
+    sums, n_conversions = np.zeros((len(models), n_campaigns), np.int64), np.zeros(n_campaigns, np.int64)
+    for arrays in source.chunks:
+        pairs = np.unique(arrays.conversion * n_campaigns + arrays.campaign)
+        n_conversions += np.bincount(pairs % n_campaigns, minlength=n_campaigns)
+        for row, (name, weigh) in zip(sums, models.items(), strict=True):
+            np.add.at(row, arrays.campaign, _share(arrays, name, weigh, source)[1])
+    by_campaign = pd.DataFrame({
+        "model": pd.Series(np.repeat(list(models), n_campaigns), dtype="str"),
+        "campaign_id": pd.Series(np.tile(source.campaigns, len(models)), dtype="str"),
+        "credit": sums.ravel() / 100, "n_conversions": np.tile(n_conversions, len(models))})
+    return _add_unattributed(by_campaign[by_campaign["n_conversions"] > 0], source, models)
+
+
+def _add_unattributed(by_campaign: pd.DataFrame, source: _Source, models: dict[str, Model]) -> pd.DataFrame:
+    cents = source.cents[~source.is_touched]
+    if not len(cents):
+        return by_campaign.reset_index(drop=True)
+    rest = pd.DataFrame({"model": pd.Series(list(models), dtype="str"), "campaign_id": pd.Series(None, dtype="str"),
+                         "credit": cents.sum() / 100, "n_conversions": len(cents)})
+    order = {name: i for i, name in enumerate(models)}
+    return pd.concat([by_campaign, rest]).sort_values("model", key=lambda column: column.map(order), kind="stable",
+                                                      ignore_index=True)

@@ -1,0 +1,308 @@
+"""Sentences that a reader gets: by hand, for one thing and for many, and for nothing at all."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import make
+
+from attribution.agreement import Agreement
+from attribution.roi import headline
+from attribution.sentences import (
+    count,
+    figure_name,
+    glossary,
+    headline_tiles,
+    indent,
+    list_tables,
+    money,
+    name_figures,
+    percent,
+    say_came_in,
+    say_clocks,
+    say_crm,
+    say_hierarchy,
+    say_lift,
+    say_month,
+    say_ranges,
+    say_reach,
+    say_reconciled,
+    say_shifts,
+    times,
+    title_bookings,
+    title_budget,
+    title_ranges,
+    title_report,
+    title_roi,
+    title_spend,
+    title_split,
+    title_tree,
+)
+
+NBSP = "\u00a0"
+
+
+def plain(text):
+    return text.replace(NBSP, " ")
+
+
+def figures_of(**figures):
+    units = {"won_value": "money", "attributed_share": "share", "cost": "money", "roi": "ratio", "n_won": "count"}
+    return pd.DataFrame({"figure": list(units), "value": [figures.get(name, np.nan) for name in units],
+                         "unit": list(units.values())}).astype({"value": float})
+
+
+def month_of(plan=None, before=None, **figures):
+    return headline(figures_of(**figures), figures_of(**(before or {})), plan)
+
+
+def returns_of(*rows):
+    """Make returns from (name, cost, credit), every one a leaf and a root."""
+    table = pd.DataFrame(rows, columns=["campaign_name", "cost_with_children", "credit_with_children"])
+    table = table.astype({"campaign_name": "str", "cost_with_children": float, "credit_with_children": float})
+    cost = table["cost_with_children"].where(table["cost_with_children"] > 0)
+    return table.assign(roi=table["credit_with_children"] / cost - 1, is_leaf=True, depth=0)
+
+
+@pytest.mark.parametrize(("value", "text"), [
+    (0.4, "€0"), (-0.4, "€0"), (999.5, "€1,000"), (-1234.5, "−€1,234"), (1e9, "€1,000,000,000"), (np.nan, "–"),
+    (None, "–")])
+def test_money_is_written_in_whole_units(value, text):
+    assert money(value, "EUR") == text
+
+
+def test_money_of_a_currency_without_a_sign_carries_its_code():
+    assert [money(5, code) for code in ("USD", "GBP", "SEK")] == ["$5", "£5", "SEK 5"]
+
+
+@pytest.mark.parametrize(("ratio", "share", "change"), [
+    (0.0, "0 %", "+0 %"), (0.005, "0 %", "+0 %"), (12.5, "1250 %", "+1,250 %"), (np.nan, "–", "–"),
+    (-1.0, "-100 %", "−100 %")])
+def test_percent_and_times(ratio, share, change):
+    assert (plain(percent(ratio)), plain(times(ratio))) == (share, change)
+
+
+def test_figure_names_read_as_words_also_for_stages_of_the_companys_own():
+    assert [figure_name(name) for name in ("campaign_cac", "n_hot_leads")] == ["Campaign-only CAC", "Hot leads"]
+
+
+def test_count_is_singular_for_one_only():
+    assert [count(n, "deal") for n in (0, 1, 2)] == ["0 deals", "1 deal", "2 deals"]
+
+
+@pytest.mark.parametrize(("figures", "plan", "text"), [
+    ({"won_value": 1500.0, "n_won": 3, "attributed_share": 0.8, "cost": 400.0, "roi": 2.0}, {"won_value": 3000.0},
+     "3 deals worth €1,500 were won in 2026-10, 50 % of the plan; campaigns had touched 80 % of that money. "
+     "Against the month's campaign cost of €400 that is a booked ROI of +200 %."),
+    ({"won_value": 1500.0, "n_won": 1, "attributed_share": 0.0}, None,
+     "1 deal worth €1,500 was won in 2026-10; campaigns had touched 0 % of that money. "
+     "The month's campaign cost is not known."),
+    ({"won_value": 1500.0, "n_won": 1, "attributed_share": 1.0, "cost": 0.0}, None,
+     "1 deal worth €1,500 was won in 2026-10; campaigns had touched 100 % of that money. Campaigns cost €0."),
+    ({"won_value": 0.0, "n_won": 2, "cost": 10.0, "roi": -1.0}, None,
+     "2 deals worth €0 were won in 2026-10. Against the month's campaign cost of €10 that is a booked ROI of −100 %."),
+    ({"won_value": 0.0, "n_won": 0, "cost": 10.0}, {"won_value": 5.0},
+     "No deal was won in 2026-10; campaigns cost €10."),
+    ({"won_value": 0.0, "n_won": 0}, None, "No deal was won in 2026-10; the month's campaign cost is not known."),
+])
+def test_say_month(figures, plan, text):
+    assert plain(say_month(month_of(plan, **figures), "2026-10", "EUR")) == text
+
+
+def test_headline_tiles_tell_the_change_and_the_plan():
+    tiles = headline_tiles(month_of({"won_value": 300.0}, {"won_value": 100.0, "roi": 0.1, "n_won": 2, "cost": 0.0},
+                                    won_value=150.0, roi=0.5, n_won=0), "EUR")
+    assert [plain(text) for text in tiles["label"] + ": " + tiles["value"] + " | " + tiles["note"]] == [
+        "Won: €150 | €100 the month before (+50 %)\n50 % of plan",
+        "ROI, booked clock: +50 % | +10 % the month before (+40 points)",
+        "Campaign cost: – | €0 the month before", "Deals won: 0 | 2 the month before (−100 %)"]
+
+
+def test_headline_tiles_say_that_the_month_before_is_not_known():
+    tiles = headline_tiles(month_of(cost=5.0), "EUR").set_index("label")
+    assert tiles.loc["Campaign cost", "note"] == "not known for the month before"
+
+
+def test_name_figures_are_text_and_blank_where_nothing_is_known():
+    rows = name_figures(month_of({"won_value": 300.0}, {"attributed_share": 0.5}, won_value=150.0,
+                                 attributed_share=0.25), "EUR")
+    assert [[plain(text) for text in row] for row in rows.to_numpy().tolist()] == [
+        ["Won", "€150", "", "", "€300", "50 %"], ["Share attributed", "25 %", "50 %", "−25 points", "", ""],
+        ["Campaign cost", "", "", "", "", ""], ["ROI, booked clock", "", "", "", "", ""],
+        ["Deals won", "", "", "", "", ""]]
+
+
+def test_title_report_names_the_company_where_there_is_one():
+    assert title_report(Agreement(company="Example"), "2026-10") == "Example: campaign ROI, October 2026"
+    assert title_report(Agreement(), "2026-10") == "campaign ROI, October 2026"
+
+
+def test_say_came_in_counts_everything(crm, agreement):
+    out = make("left_out", table=["touches", "people"], reason="deleted", n_rows=[1, 2], value=0.0)
+    assert say_came_in(dataclasses.replace(crm, left_out=out), agreement) == (
+        "The tables speak of the end of 2026-10-31: 6 touches of 4 people, 5 campaigns, 3 deals. 3 rows were left out, "
+        "for "
+        "the reasons below. All money is in EUR.")
+
+
+def test_say_came_in_of_one_of_each_and_of_a_month_that_is_not_over(crm, agreement):
+    one = {name: getattr(crm, name).head(1) for name in ("touches", "people", "campaigns", "opportunities")}
+    early = dataclasses.replace(crm, **one, exported_at=pd.Timestamp("2026-10-20T22:00:00Z"))
+    assert say_came_in(early, agreement) == (
+        "The tables speak of the end of 2026-10-31: 1 touch of 1 person, 1 campaign, 1 deal. No row was left out. All "
+        "money "
+        "is in EUR. The export was made on 2026-10-21, before the month was over: the month is not complete.")
+
+
+def test_list_tables_counts_rows(crm):
+    assert list_tables(crm).set_index("table")["n_rows"].to_dict() == {
+        "campaigns": 5, "people": 4, "accounts": 2, "touches": 6, "opportunities": 3, "contact roles": 2,
+        "stage changes": 3,
+        "activities": 0, "owners": 1}
+
+
+def test_indent_puts_the_name_first_by_its_depth_whatever_is_in_it():
+    returns = pd.DataFrame({"campaign_name": ["EMEA", "A > B"], "path": ["EMEA", "EMEA > A > B"], "depth": [0, 1]},
+                           index=[4, 2])
+    rows = indent(returns)
+    assert rows.columns[0] == "campaign" and rows["campaign"].to_dict() == {4: "EMEA", 2: "\u2003A > B"}
+    assert len(indent(returns.head(0))) == 0
+
+
+def test_title_bookings():
+    rows = pd.DataFrame({"month": ["2026-08", "2026-09", "2026-10"], "attributed": [10.0, 0.0, 50.0],
+                         "unattributed": [20.0, 0.0, 1.0]})
+    assert title_bookings(rows, "EUR") == "€51 won in 2026-10; the 2 months before averaged €15"
+    assert title_bookings(rows.tail(2), "EUR") == "€51 won in 2026-10; the 1 month before averaged €0"
+    assert title_bookings(rows.tail(1), "EUR") == "€51 won in 2026-10"
+
+
+def test_title_roi():
+    rows = returns_of(("A", 100, 150), ("B", 100, 300), ("C", 100, 50), ("D", np.nan, 9999))
+    assert plain(title_roi(rows)) == "B returned most (+200 %), C least (−50 %)"
+    assert plain(title_roi(rows.head(1))) == "A returned +50 %"
+    assert title_roi(rows.tail(1)) == title_roi(rows.head(0)) == "No cost is known, so no ROI can be computed"
+
+
+def test_title_tree():
+    rows = returns_of(("A", 100, 150), ("B", 300, 299), ("C", np.nan, 1))
+    assert plain(title_tree(rows)) == (
+        "75 % of the cost lies with campaigns that have not yet earned it back (click to open one)")
+    assert title_tree(rows.tail(1)) == title_tree(rows.head(0)) == "No cost is known, so there is no area to draw"
+
+
+def test_title_spend():
+    rows = returns_of(("A", 100, 100), ("B", 300, 299), ("C", np.nan, 1), ("D", 1, 2))
+    assert title_spend(rows) == "2 of 3 campaigns with a cost have earned it back so far"
+    assert title_spend(rows.head(1)) == "1 of 1 campaign with a cost has earned it back so far"
+    assert title_spend(rows.head(0)) == "No cost is known, so no campaign can be held against it"
+
+
+def test_title_split():
+    rows = returns_of(("A", 1, 100), ("B", 1, 300)).assign(sourced_with_children=[100.0, 0.0],
+                                                           credit_new_with_children=[50.0, 250.0])
+    assert plain(title_split(rows)) == (
+        "25 % of the credit came before the opportunity existed; 75 % is from new customers")
+    assert title_split(rows.head(0)) == "No credit yet, so there is nothing to split"
+
+
+def test_title_budget():
+    rows = pd.DataFrame({"actual_cost_with_children": [30.0, np.nan], "budgeted_cost_with_children": [40.0, 20.0]})
+    assert plain(title_budget(rows, "EUR")) == "€30 spent of €60 budgeted (50 %)"
+    assert title_budget(rows.assign(budgeted_cost_with_children=np.nan), "EUR") == "€30 spent; no budget is known"
+    assert title_budget(rows.head(0), "EUR") == "€0 spent; no budget is known"
+
+
+@pytest.fixture
+def ranges():
+    return pd.DataFrame({"campaign_name": ["A", "B", "C"], "credit_low": [10.0, 0.0, 5.0],
+                         "credit_high": [20.0, 90.0, 5.0],
+                         "model_low": ["linear", "last_touch", "linear"],
+                         "model_high": ["last_touch", "first_touch", "linear"],
+                         "roi_low": [-0.5, -1.0, np.nan], "roi_high": [0.0, -0.1, np.nan]})
+
+
+def test_title_ranges(ranges):
+    assert title_ranges(ranges) == ("The model decides for 1 of 2 campaigns with a known cost: earned back under one "
+                                    "and not "
+                                    "under another")
+    assert title_ranges(ranges.tail(1)) == title_ranges(ranges.head(0)) == (
+        "No cost is known, so no model can say which campaigns earn it back")
+
+
+def test_say_ranges(ranges):
+    assert say_ranges(ranges, "linear", "EUR") == (
+        "No model is the truth. The models disagree most on B: from €0 (last_touch) to €90 (first_touch). This "
+        "report's "
+        "figures use linear.")
+    assert say_ranges(ranges.tail(1), "linear", "EUR") == (
+        "All models give every campaign the same credit. This report's figures use linear.")
+    assert say_ranges(ranges.head(0), "linear", "EUR") == (
+        "No campaign has any credit, so the models have nothing to disagree on.")
+
+
+def test_say_shifts():
+    shifts = pd.DataFrame({"from_name": ["A"], "to_name": ["B"], "amount": [100.0], "from_roi_low": [-1.0],
+                           "from_roi_high": [-0.5],
+                           "to_roi_low": [1.0], "to_roi_high": [2.0], "difference_low": [150.0],
+                           "difference_high": [300.0]})
+    assert plain(say_shifts(shifts, "EUR")) == (
+        "Worth testing first: move €100 from A (ROI −100 % to −50 %, whatever the model) to B (+100 % to +200 %). Were "
+        "the "
+        "averages to hold, that would bring €150 to €300 more; money added seldom earns what the average did, so hold "
+        "a "
+        "control group.")
+    assert say_shifts(shifts.head(0), "EUR") == (
+        "No campaign loses under every model while another gains under every model: no shift stands out.")
+
+
+def test_say_reconciled():
+    def rows(total, booked):
+        return pd.DataFrame({"line": ["EMEA", "Sum", "Closed-won", "Difference"],
+                             "value": [1.0, total, booked, total - booked]})
+    assert say_reconciled(rows(1600.5, 1600.5), "EUR") == (
+        "The campaigns and the unattributed sum to the CRM's closed-won to the cent: 1,600.50 EUR.")
+    assert say_reconciled(rows(1600.0, 1700.0), "EUR") == (
+        "The sum of the campaigns and the unattributed, 1,600.00, differs from the CRM's 1,700.00 by -100.00 EUR.")
+
+
+def test_say_hierarchy():
+    rows = pd.DataFrame({"campaign_id": ["a", "a", "b"], "difference": [0.0, 5.0, -5.0]})
+    assert say_hierarchy(rows) == "Compared with 3 rolled-up figures of the CRM, 2 of ours differ, on 2 campaigns."
+    assert say_hierarchy(rows.head(2)) == (
+        "Compared with 2 rolled-up figures of the CRM, 1 of ours differs, on 1 campaign.")
+    assert say_hierarchy(rows.head(1)) == "Compared with 1 rolled-up figure of the CRM, ours agree."
+    assert say_hierarchy(rows.head(0)).startswith("The export carries no rolled-up figures of its own")
+
+
+def test_say_crm():
+    rows = pd.DataFrame({"value": [100.0, 300.0], "difference": [100.0, 0.0], "reason": ["no source", "agrees"]})
+    assert plain(say_crm(rows, "EUR")) == (
+        "The CRM gives each deal whole to its primary campaign source. For 25 % of the value ours differs; deals of "
+        "€100 have "
+        "no primary source at all.")
+    assert say_crm(rows.head(0), "EUR") == (
+        "No deal of any value was won, so there is nothing to compare with the CRM's own attribution.")
+
+
+def test_say_reach():
+    coverage = pd.DataFrame({"linking": ["role", "hybrid"], "n_conversions": [4, 4], "n_reached": [1, 3],
+                             "value_reached_share": [0.2, 0.9]})
+    assert plain(say_reach(coverage, "hybrid")) == (
+        "Linking by hybrid finds a touch for 90 % of the won value (3 of 4 deals).")
+    assert say_reach(coverage.assign(n_conversions=0, value_reached_share=np.nan), "role") == (
+        "No deal was won, so there is nothing to link to.")
+
+
+def test_fixed_sentences_say_what_credit_and_clocks_are():
+    assert "not a causal effect" in say_lift()
+    assert "Campaign clock" in say_clocks() and "Booked clock" in say_clocks()
+
+
+def test_glossary_has_each_term_once_with_a_meaning_and_no_markup():
+    words = glossary()
+    assert len(words) > 15 and not words["term"].duplicated().any()
+    assert (words["meaning"].str.len() > 20).all() and words["meaning"].str.endswith(".").all()
+    assert not words["meaning"].str.contains(r"[*`#]|\s\s").any()
+    assert {"Touch", "Conversion", "Conservation", "Two clocks", "ROI", "As of"} <= set(words["term"])

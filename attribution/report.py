@@ -1,0 +1,263 @@
+"""A month's report: a notebook run by papermill, published as notebook, page, workbook and manifest, or not at all."""
+
+import ast
+import hashlib
+import json
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import requires, version
+from pathlib import Path
+from platform import platform, python_version
+
+import pandas as pd
+
+from attribution.agreement import month_days
+from attribution.page import render_page
+from attribution.tables import CRM, TableError
+from attribution.workbook import find_tables, write_workbook
+
+ROOT = Path(__file__).parents[1]
+logging.getLogger("papermill").addHandler(logging.NullHandler())    # what it would print is raised as well
+
+#: What a notebook's kernel runs under, so that the same inputs give the same bytes.
+ENVIRONMENT = {"PYTHONHASHSEED": "0", "TZ": "UTC", "LC_ALL": "C.UTF-8",
+               "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class ReportError(RuntimeError):
+    """A report that could not be made, said in one line: notebook, cell, why."""
+
+
+def run_report(notebook: str | Path, parameters: dict, out: str | Path = "reports", *, progress: bool = False) -> Path:
+    """Run a notebook for a month and publish what comes out, all of it or nothing.
+
+    Returns the month's folder, `out`/2026-10: the executed notebook, the page, the workbook, and the manifest of every
+    report of that month. Whatever another report has published there stays.
+    Raises ValueError (TableError for data) when a parameter or an input is bad, ReportError when a cell fails.
+    """
+    notebook = Path(notebook)
+    parameters = read_parameters(notebook) | check_parameters(notebook, parameters)
+    month_days(parameters.get("month"))
+    inputs = hash_inputs(notebook, parameters)
+    executed = execute_notebook(notebook, parameters, progress=progress)
+    month = Path(out) / parameters["month"]
+    month.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=month.parent, prefix=f".{month.name}-") as workshop:
+        draft = Path(workshop, "new")
+        _copy_others(month, draft, notebook.stem)
+        _write_report(draft, notebook.stem, executed, parameters, inputs)
+        publish(draft, month)
+    return month
+
+
+def read_parameters(notebook: str | Path) -> dict:
+    """Read the parameters that a notebook declares, and their defaults, from its cell tagged `parameters`.
+
+    Raises ValueError when there is no such cell, or when it holds more than plain values.
+    """
+    cells = [cell for cell in _read_cells(notebook) if "parameters" in cell["metadata"].get("tags", ())]
+    if len(cells) != 1:
+        raise ValueError(f"{notebook}: {len(cells)} cells are tagged 'parameters'. Tag the first code cell alone")
+    try:
+        said = [line for line in ast.parse(cells[0]["source"]).body if isinstance(line, ast.Assign | ast.AnnAssign)]
+        return {_target(line): ast.literal_eval(line.value) for line in said}
+    except (SyntaxError, ValueError, AttributeError):
+        raise ValueError(f"{notebook}: the cell tagged 'parameters' holds more than names and plain values") from None
+
+
+def _target(line: ast.Assign | ast.AnnAssign) -> str:
+    return (line.target if isinstance(line, ast.AnnAssign) else line.targets[0]).id
+
+
+def _read_cells(notebook: str | Path) -> list[dict]:
+    import nbformat
+    if not Path(notebook).is_file():
+        raise ValueError(f"{notebook}: there is no such notebook")
+    return nbformat.read(notebook, as_version=4)["cells"]
+
+
+def check_parameters(notebook: str | Path, parameters: dict) -> dict:
+    """Check that a notebook declares every parameter given, and return them; papermill would only warn.
+
+    Raises ValueError that lists the known ones.
+    """
+    known = read_parameters(notebook)
+    for name, value in parameters.items():
+        if name not in known:
+            raise ValueError(f"parameter: {name!r} is not one of {', '.join(known)}")
+        if not isinstance(value, str | int | float | None):
+            raise ValueError(f"parameter {name}: {type(value).__name__} cannot be passed to a notebook, text can")
+    return parameters
+
+
+def execute_notebook(notebook: str | Path, parameters: dict, *, progress: bool = False) -> dict:
+    """Execute a notebook in a kernel of its own, every cell of it.
+
+    Returns the executed notebook, equal to the byte when its inputs are.
+    Raises TableError or ValueError with a cell's own words when the cell raised one, else ReportError.
+    """
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    try:
+        with _quiet_kernel() as options:
+            executed = papermill.execute_notebook(
+                notebook, None, parameters, kernel_name="python3", shutdown_kernel="immediate", coalesce_streams=True,
+                progress_bar={"disable": None} if progress else False, request_save_on_cell_execute=False,
+                extra_arguments=["--IPKernelApp.log_level=50", "--IPKernelApp.exec_PYTHONSTARTUP=False"], **options)
+    except papermill.PapermillExecutionError as error:
+        raise _in_one_line(error, notebook) from None
+    except DeadKernelError:
+        raise ReportError(f"{Path(notebook).name}: the kernel died, as it does when memory runs out") from None
+    _check_completed(executed, notebook)
+    return tidy_notebook(executed)
+
+
+@contextmanager
+def _quiet_kernel() -> Iterator[dict]:
+    from traitlets.config import Config
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="kit-") as place:
+        sockets = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{place}/k"}})}
+        os.environ |= ENVIRONMENT | {"IPYTHONDIR": place, "JUPYTER_RUNTIME_DIR": place}
+        try:
+            yield sockets if os.name == "posix" else {}
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _in_one_line(error, notebook: str | Path) -> Exception:
+    words = " ".join(error.evalue.split())
+    if error.ename in ("TableError", "ValueError") and _is_ours(error.traceback):
+        return TableError(words) if error.ename == "TableError" else ValueError(words)
+    return ReportError(f"{Path(notebook).name}: {_place(notebook, error.source)} failed: {error.ename}: {words}")
+
+
+def _is_ours(traceback: list[str]) -> bool:
+    """Tell whether a cell or this package raised, rather than a library it calls: bad input from a fault of ours."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(traceback))
+    last = re.findall(r"^(?:File (.+?):\d+|Cell In\[\d+\])", text, re.MULTILINE)[-1:]
+    return last in ([], [""]) or Path(last[0]).expanduser().is_relative_to(Path(__file__).parent)
+
+
+def _place(notebook: str | Path, source: str) -> str:
+    number, heading = 0, ""
+    for cell in _read_cells(notebook):
+        number += cell["cell_type"] == "code"
+        headings = re.findall("^#+ +(.+)", cell["source"], re.MULTILINE) if cell["cell_type"] == "markdown" else []
+        heading = headings[-1] if headings else heading
+        if cell["source"] == source:
+            return f"cell {number} ({heading or source.splitlines()[0]})"
+    return "the cell of parameters"
+
+
+def _check_completed(executed: dict, notebook: str | Path) -> None:
+    for cell in executed["cells"]:
+        if cell["cell_type"] == "code" and (
+                cell["metadata"]["papermill"]["status"] != "completed" or
+                any(output["output_type"] == "error" for output in cell["outputs"])):
+            raise ReportError(f"{Path(notebook).name}: {_place(notebook, cell['source'])} did not complete")
+
+
+def tidy_notebook(executed: dict) -> dict:
+    """Leave out of an executed notebook what differs between two equal runs: times, versions, made-up ids.
+
+    Returns a notebook of the same cells, outputs and tags.
+    """
+    import nbformat
+    return nbformat.from_dict({
+        "cells": [_tidy_cell(cell) for cell in executed["cells"]], "nbformat": 4, "nbformat_minor": 5,
+        "metadata": {"kernelspec": executed["metadata"]["kernelspec"], "language_info": {"name": "python"}}})
+
+
+def _tidy_cell(cell: dict) -> dict:
+    tags = list(cell["metadata"].get("tags", ()))
+    made_up = {"id": "injected-parameters"} if "injected-parameters" in tags else {}
+    return dict(cell) | {"metadata": {"tags": tags} if tags else {}} | made_up
+
+
+def hash_file(path: str | Path) -> str:
+    """Give the sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_inputs(notebook: Path, parameters: dict) -> dict[str, str]:
+    """Give the sha256 of everything a report is made from: the data folder's files, the notebook, the lock."""
+    data = _data_files(parameters["data_dir"]) if "data_dir" in parameters else []
+    return {path.name: hash_file(path) for path in [*data, notebook, ROOT / "requirements.lock"] if path.is_file()}
+
+
+def _data_files(data_dir: str) -> list[Path]:
+    from attribution.sources import find_folder
+    data = find_folder(data_dir)
+    return sorted(data.iterdir()) if data.is_dir() else [data]
+
+
+def _copy_others(month: Path, draft: Path, name: str) -> None:
+    if month.is_dir():
+        shutil.copytree(month, draft, ignore=shutil.ignore_patterns(f"{name}.*"))
+    else:
+        draft.mkdir()
+
+
+def _write_report(folder: Path, name: str, executed: dict, parameters: dict, inputs: dict[str, str]) -> None:
+    import nbformat
+    outputs = [folder / f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")]
+    outputs[0].write_text(nbformat.writes(executed) + "\n", encoding="utf-8", newline="\n")
+    outputs[1].write_text(render_page(executed, _footer(name, parameters, inputs)), encoding="utf-8", newline="\n")
+    write_workbook(find_tables(executed), outputs[2])
+    manifest = folder / "manifest.json"
+    others = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    ours = {"made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "parameters": parameters, "inputs": inputs,
+            "outputs": {path.name: hash_file(path) for path in outputs}, "packages": _versions(),
+            "python": python_version(), "platform": platform()}
+    text = json.dumps(others | {name: ours}, indent=2, sort_keys=True)
+    manifest.write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _footer(name: str, parameters: dict, inputs: dict[str, str]) -> list[str]:
+    made_from = f"{name}.ipynb, sha256 {inputs[f'{name}.ipynb'][:12]}"
+    return [f"Made by attribution-kit {version('attribution-kit')} from {made_from}.",
+            "Parameters: " + ", ".join(f"{key} = {value}" for key, value in parameters.items()) + ".",
+            "The tables are in the workbook beside this page, the hashes of all inputs and outputs in manifest.json."]
+
+
+def _versions() -> dict[str, str]:
+    wanted = [re.match("[A-Za-z0-9._-]+", line)[0] for line in requires("attribution-kit") if "extra ==" not in line]
+    return {name: version(name) for name in ["attribution-kit", *wanted]}
+
+
+def publish(draft: Path, month: Path) -> None:
+    """Put a finished folder in the place of the month's, by renames; the old one comes back if that fails."""
+    old = draft.with_name("old")
+    try:
+        if month.exists():
+            os.replace(month, old)
+        os.replace(draft, month)
+    finally:
+        if old.exists() and not month.exists():
+            os.replace(old, month)
+
+
+def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
+    """List what a report was made from, the same on every machine.
+
+    Returns one row per item and its sha256: data (one digest over all files, then each file's), parameters, lock.
+    """
+    said = json.dumps(parameters, sort_keys=True)
+    files = dict(sorted(crm.sources.items()))
+    lock = ROOT / "requirements.lock"
+    items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)} | (
+        {lock.name: hash_file(lock)} if lock.is_file() else {})
+    return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,254 @@
+"""Reports are published whole or not at all, and are equal to the byte when their inputs are."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from notebook_cases import write_notebook
+from test_workbook import cells_of
+
+from attribution import report
+from attribution.report import ReportError, execute_notebook, provenance, publish, read_parameters, run_report
+from attribution.tables import TableError
+
+
+def read_all(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture(scope="module")
+def month(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("report")
+    notebook = write_notebook(folder / "campaign_roi.ipynb", "print('made for', month)")
+    return run_report(notebook, {"month": "2026-09"}, folder / "reports")
+
+
+def test_run_report_publishes_four_files(month):
+    assert month.name == "2026-09"
+    assert sorted(read_all(month)) == ["campaign_roi.html", "campaign_roi.ipynb", "campaign_roi.xlsx", "manifest.json"]
+    assert [path.name for path in month.parent.iterdir()] == ["2026-09"]
+
+
+def test_run_report_passes_the_parameters_and_keeps_the_other_defaults(month):
+    executed = nbformat.read(month / "campaign_roi.ipynb", 4)
+    injected = [cell for cell in executed.cells if "injected-parameters" in cell.metadata.get("tags", ())]
+    assert [cell.source for cell in injected] == ['# Parameters\nmonth = "2026-09"\nn_rows = 2\n']
+    assert executed.cells[-1].outputs[0].text == "made for 2026-09\n"
+
+
+def test_run_report_gives_the_same_bytes_twice(month):
+    before = read_all(month)
+    again = read_all(run_report(month.parents[1] / "campaign_roi.ipynb", {"month": "2026-09"}, month.parent))
+    made_at = b'"made_at": "[^"]*"'
+    assert {name for name in before if before[name] != again[name]} <= {"manifest.json"}
+    assert re.sub(made_at, b"", before["manifest.json"]) == re.sub(made_at, b"", again["manifest.json"])
+
+
+def test_manifest_gives_the_hash_of_every_input_and_output(month):
+    said = json.loads((month / "manifest.json").read_text())["campaign_roi"]
+    files = {name: month / name for name in ("campaign_roi.ipynb", "campaign_roi.html", "campaign_roi.xlsx")}
+    assert said["outputs"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    notebook = month.parents[1] / "campaign_roi.ipynb"
+    assert said["inputs"]["campaign_roi.ipynb"] == hashlib.sha256(notebook.read_bytes()).hexdigest()
+    assert said["parameters"] == {"month": "2026-09", "n_rows": 2}
+    assert {"pandas", "papermill", "plotly", "attribution-kit"} <= set(said["packages"])
+
+
+def test_inputs_are_every_file_of_the_data_folder(tmp_path):
+    data = tmp_path / "export"
+    data.mkdir()
+    (data / "Campaign.csv").write_bytes(b"Id\n")
+    inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)})
+    assert inputs["Campaign.csv"] == hashlib.sha256(b"Id\n").hexdigest()
+
+
+def test_executed_notebook_says_nothing_of_time_or_machine(month):
+    text = (month / "campaign_roi.ipynb").read_text()
+    assert not re.search(r"\d{4}-\d\d-\d\dT|/tmp|site-packages|\.venv", text)
+    nbformat.validate(json.loads(text))
+
+
+class Page(HTMLParser):
+    """What a browser would see: scripts, ids, headings."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_page_loads_nothing_and_runs_only_its_own_scripts(month):
+    text = (month / "campaign_roi.html").read_text(encoding="utf-8")
+    page = Page(text)
+    assert not [attrs for tag, attrs in page.tags if tag in ("script", "img", "iframe") and "src" in attrs]
+    assert [attrs["href"] for tag, attrs in page.tags if tag == "link"] == ["data:,"]
+    assert text.index("Content-Security-Policy") < text.index("<script")
+    policy = next(attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv") == "Content-Security-Policy")
+    assert policy.startswith("default-src 'none'; script-src 'sha256-") and "unsafe-eval" not in policy
+    assert sum(tag == "script" and attrs.get("type") != "application/json" for tag, attrs in page.tags) == 2
+    assert '"showSendToCloud": false, "plotlyServerURL": ""' in text
+    assert len(text.encode()) < 6_000_000
+
+
+def test_page_shows_outputs_without_code_and_markdown_without_its_html(month):
+    text = (month / "campaign_roi.html").read_text(encoding="utf-8")
+    body = text[text.index("<body>"):text.index("</footer>")]
+    assert "go.Figure" not in body and "month: str" not in body
+    assert "<h1>Campaign ROI &amp; &lt;b&gt;more&lt;/b&gt;</h1>" in body
+    assert "<title>Campaign ROI &amp; &lt;b&gt;more&lt;/b&gt;</title>" in text
+    assert '<li><a href="#section-2">Return &lt;script&gt;alert(1)&lt;/script&gt;</a></li>' in body
+    assert '<h2 id="section-2">Return &lt;script&gt;' in body
+    assert "<td class='money'>1,234.50</td>" in body and "made for 2026-09" in body
+    assert body.count('class="figure"') == 1 and '"width": 3000' not in body
+
+
+def test_workbook_holds_the_tables_that_the_notebook_shows(month):
+    cells = cells_of(month / "campaign_roi.xlsx", 2)
+    assert {at: cells[at] for at in ("A1", "B2", "A3", "B3")} == {
+        "A1": "Return on investment", "B2": "Cost", "A3": "=1+1", "B3": 1234.5}
+
+
+@pytest.mark.parametrize(("cell", "kind", "words"), [
+    ("1 / 0", ReportError, r"campaign_roi.ipynb: cell 4 \(The rest\) failed: ZeroDivisionError: division by zero$"),
+    ("raise ValueError('month: no deals\\n in it')", ValueError, "^month: no deals in it$"),
+    ("from attribution.tables import TableError; raise TableError('campaigns: no rows')", TableError,
+     "^campaigns: no rows$"),
+    ("from attribution.agreement import month_days; month_days('soon')", ValueError, "^month: 'soon' is not a month"),
+    ("import pandas; pandas.Series([1, 2]).set_axis([1])", ReportError,
+     r"cell 4 \(The rest\) failed: ValueError: Length mismatch"),
+    ("raise SystemExit(0)", ReportError, r"campaign_roi.ipynb: cell 4 \(The rest\) did not complete$"),
+    ("import os; os._exit(1)", ReportError, "the kernel died"),
+])
+def test_run_report_keeps_the_last_good_month_when_a_cell_fails(month, tmp_path, cell, kind, words):
+    before = read_all(month)
+    notebook = write_notebook(tmp_path / "campaign_roi.ipynb", cell, "print('later')")
+    with pytest.raises(kind, match=words):
+        run_report(notebook, {"month": "2026-09"}, month.parent)
+    assert read_all(month) == before and [path.name for path in month.parent.iterdir()] == ["2026-09"]
+
+
+def test_run_report_keeps_the_other_reports_of_the_month(tmp_path):
+    folder = tmp_path / "2026-10"
+    folder.mkdir()
+    (folder / "sla_conversion.html").write_text("sla")
+    (folder / "campaign_roi.old.csv").write_text("of an earlier version")
+    (folder / "manifest.json").write_text('{"sla_conversion": {"outputs": {}}}')
+    run_report(write_notebook(tmp_path / "campaign_roi.ipynb"), {}, tmp_path)
+    assert (folder / "sla_conversion.html").read_text() == "sla"
+    assert not (folder / "campaign_roi.old.csv").exists()
+    assert sorted(json.loads((folder / "manifest.json").read_text())) == ["campaign_roi", "sla_conversion"]
+
+
+def test_publish_brings_the_old_month_back_when_the_new_one_cannot_move(tmp_path):
+    month = tmp_path / "2026-10"
+    month.mkdir()
+    (month / "campaign_roi.html").write_text("good")
+    with pytest.raises(FileNotFoundError, match="new"):
+        publish(tmp_path / "new", month)
+    assert read_all(month) == {"campaign_roi.html": b"good"}
+
+
+@pytest.mark.parametrize(("parameters", "words"), [
+    ({"mnth": "2026-10"}, "^parameter: 'mnth' is not one of month, n_rows$"),
+    ({"month": "2026-13"}, "^month: '2026-13' is not a month like '2026-10'$"),
+    ({"month": "../../etc"}, "is not a month"),
+    ({"n_rows": datetime(2026, 10, 1, tzinfo=UTC)}, "^parameter n_rows: datetime cannot be passed to a notebook, text"),
+])
+def test_run_report_refuses_parameters_before_it_runs(tmp_path, parameters, words):
+    with pytest.raises(ValueError, match=words):
+        run_report(write_notebook(tmp_path / "tiny.ipynb"), parameters, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize(("case", "words"), [
+    ({"tags": ()}, "0 cells are tagged 'parameters'"),
+    ({"declare": "month = str(2026)"}, "holds more than names and plain values"),
+    ({"declare": "%matplotlib inline"}, "holds more than names and plain values"),
+])
+def test_read_parameters_refuses_a_notebook_that_would_run_with_the_wrong_ones(tmp_path, case, words):
+    with pytest.raises(ValueError, match=words):
+        read_parameters(write_notebook(tmp_path / "tiny.ipynb", **case))
+
+
+def test_read_parameters_understands_what_papermill_does_not(tmp_path):
+    lines = ["from typing import Literal", 'month: Literal["2026-10"] = "2026-10"', "lookback_days: int | None = None",
+             "low = -1"]
+    notebook = write_notebook(tmp_path / "tiny.ipynb", declare="\n".join(lines))
+    assert read_parameters(notebook) == {"month": "2026-10", "lookback_days": None, "low": -1}
+
+
+def test_read_parameters_names_a_notebook_that_is_not_there(tmp_path):
+    with pytest.raises(ValueError, match=r"nowhere.ipynb: there is no such notebook"):
+        read_parameters(tmp_path / "nowhere.ipynb")
+
+
+def test_execute_notebook_runs_in_the_same_surroundings_anywhere(tmp_path, monkeypatch):
+    start = tmp_path / "profile" / "profile_default" / "startup"
+    start.mkdir(parents=True)
+    (start / "mine.py").write_text("raise_the_roof = 1")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "profile"))
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    before = dict(os.environ)
+    asked = "import os; print([os.environ[k] for k in ('PYTHONHASHSEED', 'TZ', 'LC_ALL', 'OMP_NUM_THREADS')])"
+    executed = execute_notebook(write_notebook(tmp_path / "tiny.ipynb", asked, "'raise_the_roof' in globals()"), {})
+    assert executed.cells[-2].outputs[0].text == "['0', 'UTC', 'C.UTF-8', '1']\n"
+    assert executed.cells[-1].outputs[0].data["text/plain"] == "False"
+    assert dict(os.environ) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, sent, status):
+    said = tmp_path / "pid"
+    notebook = write_notebook(tmp_path / "campaign_roi.ipynb", "import os, pathlib, time\n"
+                              f"pathlib.Path({str(said)!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    code = ("import sys; from attribution import cli, report\n"
+            "cli._report = lambda _: report.run_report(sys.argv[1], {}, sys.argv[2])\n"
+            "sys.exit(cli.main(['report', 'campaign-roi', '--month', '2026-10']))")
+    run = subprocess.Popen([sys.executable, "-c", code, str(notebook), str(tmp_path / "reports")],
+                           env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.DEVNULL)
+    wait_for(lambda: said.exists() and said.read_text())
+    run.send_signal(sent)
+    assert run.wait(30) == status
+    wait_for(lambda: not is_running(int(said.read_text())))
+    assert not list(scratch.iterdir()) and not (tmp_path / "reports").exists()
+
+
+def wait_for(happened, seconds=30):
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_provenance_is_of_data_parameters_and_lock_alone():
+    crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"})
+    table = provenance(crm, {"month": "2026-10"})
+    sha256 = {item: value for item, value in zip(table["item"], table["value"], strict=True)}
+    assert sha256["data"] == hashlib.sha256(b'{"A.csv": "11", "B.csv": "22"}').hexdigest()
+    assert sha256["parameters"] == hashlib.sha256(b'{"month": "2026-10"}').hexdigest()
+    assert sha256["requirements.lock"] == hashlib.sha256((report.ROOT / "requirements.lock").read_bytes()).hexdigest()
+    assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "requirements.lock"]

@@ -11,6 +11,7 @@ import pandas as pd
 from attribution.tables import CRM
 
 RULES = ("lead_created", "lead_status", "opportunity_created", "opportunity_won")
+RESERVED = ("", "deal", "people", "response", "conversion", "touch", "campaign", "new_customer")    # counted themselves
 TOUCHES = ("responses", "memberships")
 PLANNED = ("won_value", "cost", "n_leads", "n_mqls", "n_sqls", "n_opportunities")
 
@@ -47,6 +48,11 @@ class Agreement:
     touches: str = "responses"
     stages: tuple[Stage, ...] = STAGES
     plan: dict[str, dict[str, float]] = field(default_factory=dict)    # month → planned figure → amount
+
+    @property
+    def won_stage(self) -> str:
+        """Name the stage that a won deal reaches."""
+        return next(stage.name for stage in self.stages if stage.rule == "opportunity_won")
 
     def start_of(self, days: pd.Series) -> pd.Series:
         """Give the first moment (UTC) of each local day.
@@ -96,27 +102,40 @@ def month_days(month: str) -> tuple[pd.Timestamp, pd.Timestamp]:
     >>> month_days("2026-02")[1]
     Timestamp('2026-02-28 00:00:00')
     """
-    if not (isinstance(month, str) and re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month)):
+    if not (isinstance(month, str) and re.fullmatch("(19|20|21)[0-9]{2}-(0[1-9]|1[0-2])", month)):
         raise ValueError(f"month: {month!r} is not a month like '2026-10'")
     period = pd.Period(month, "M")
     return period.start_time.as_unit("us"), period.end_time.normalize().as_unit("us")
 
 
 def read_agreement(path: str | Path) -> Agreement:
-    """Read `agreement.toml` (or the one inside a folder).
+    """Read `agreement.toml`: the file itself, the one in a data folder, or the one beside a ZIP.
 
     Returns the agreement, with defaults for what the file does not say.
     Raises ValueError that names the file, the key and what it may be.
     """
-    path = Path(path)
-    path = path / "agreement.toml" if path.is_dir() else path
+    data, path = Path(path), find_beside(path, "agreement.toml")
+    if data != path and not data.exists():
+        raise ValueError(f"{data}: there is no such folder or ZIP. Name the folder with the export's CSV files")
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file. Draft one from the export: "
-                         f"attribution agreement init --data {path.parent}")
+                         f"attribution agreement init --data {data}")
     try:
         return parse_agreement(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def find_beside(data: str | Path, name: str) -> Path:
+    """Name a file of ours among the data: in the folder, or beside the ZIP; a file of that kind is itself.
+
+    >>> find_beside("exports/october.zip", "spend.csv").as_posix()
+    'exports/spend.csv'
+    """
+    data = Path(data)
+    if data.suffix == Path(name).suffix:
+        return data
+    return (data.parent if data.suffix.lower() == ".zip" else data) / name
 
 
 def parse_agreement(said: dict) -> Agreement:
@@ -212,6 +231,12 @@ def _stages(said) -> tuple[Stage, ...]:
     for i, stage in enumerate(stages):
         if stage.name in {earlier.name for earlier in stages[:i]}:
             raise ValueError(f"stages: {stage.name!r} stands more than once")
+    order = [RULES.index(stage.rule) for stage in stages]
+    if order != sorted(order):
+        raise ValueError(f"stages: their rules must come in the order {', '.join(RULES)}")
+    n_won = sum(stage.rule == "opportunity_won" for stage in stages)
+    if n_won != 1:
+        raise ValueError(f"stages: one stage needs the rule opportunity_won, {n_won} have it")
     return stages
 
 
@@ -220,6 +245,8 @@ def _stage(where: str, said: dict) -> Stage:
     for key in ("name", "owner", "rule"):
         if not isinstance(said.get(key), str):
             raise ValueError(f"{where}{key}: is missing")
+    if said["name"] in RESERVED:
+        raise ValueError(f"{where}name: {said['name']!r} already means something else in the reports; choose another")
     rule = _one_of(f"{where}rule", said["rule"], RULES)
     values = said.get("values", [])
     if not (isinstance(values, list) and all(isinstance(value, str) for value in values)) or (
@@ -238,8 +265,8 @@ _GUESSES = {"mql": r"\bmql\b|marketing.?(qualified|accepted)",
             "sql": r"\bsql\b|sales.?(qualified|accepted)|^qualified$"}
 
 
-def draft_agreement(crm: CRM) -> str:
-    """Draft the text of `agreement.toml` from what an export says: its currency and its lead statuses.
+def draft_agreement(crm: CRM, currencies: list[str]) -> str:
+    """Draft the text of `agreement.toml` from what an export says: its currencies and its lead statuses.
 
     Returns TOML with every guess marked for a person to check.
     """
@@ -249,7 +276,10 @@ def draft_agreement(crm: CRM) -> str:
               for stage, pattern in _GUESSES.items()}
     stages = "\n".join(_draft_stage(stage, values.get(stage.name, [])) for stage in STAGES
                        if stage.rule != "lead_status" or values[stage.name])
-    return _DRAFT.format(currency=crm.currency, stages=stages, statuses=", ".join(map(_quote, statuses)) or "none")
+    rates = [f"# {code} = 1.0           # units of {code} for one {currencies[0]}" for code in currencies[1:]]
+    rates = ["", "[rates]                        # set each, or export CurrencyType.csv", *rates, ""] if rates else []
+    return _DRAFT.format(currency=currencies[0] if currencies else "EUR", mark="" if currencies else "# ",
+                         rates="\n".join(rates), stages=stages, statuses=", ".join(map(_quote, statuses)) or "none")
 
 
 def _draft_stage(stage: Stage, values: list[str]) -> str:
@@ -269,10 +299,11 @@ _DRAFT = """\
 [company]
 name = ""
 time_zone = "UTC"              # where a day begins and ends, such as "Europe/Helsinki"
-currency = "{currency}"             # every figure is in this currency
+{mark}currency = "{currency}"             # every figure is in this currency
 # contribution_margin = 0.6    # share of revenue that remains after variable costs; ROMI needs it
 # instance_url = "https://example.my.salesforce.com"    # ids in reports link to it
 
+{rates}
 [touches]
 count = "responses"            # or "memberships": being on the list is enough
 

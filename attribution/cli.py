@@ -23,7 +23,8 @@ def main(argv: list[str] | None = None) -> int:
         arguments.command(arguments)
         return 0
     except (ReportError, ValueError, OSError) as error:
-        print("attribution:", " ".join(str(error).split()), file=sys.stderr)
+        words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+        print("attribution:", " ".join(words.split()), file=sys.stderr)
         return 1 if isinstance(error, ReportError) else 2
     except KeyboardInterrupt:
         return 130
@@ -56,6 +57,8 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     campaign_roi = parser.add_subparsers(required=True, metavar="REPORT").add_parser(
         "campaign-roi", help="what each campaign cost and what it earned")
     _add_choices(campaign_roi)
+    campaign_roi.add_argument("--on-orphan", choices=["raise", "leave_out"],
+                              help="campaigns whose parent is not in the export: an error, or left out of the tree")
     campaign_roi.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
     campaign_roi.set_defaults(command=_report)
 
@@ -87,25 +90,30 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="data/sample", help="the export: a folder or a ZIP (data/sample)")
     parser.add_argument("--model", help="how credit is shared, such as linear or time_decay")
     parser.add_argument("--half-life-days", type=float, help="for time_decay")
-    parser.add_argument("--lookback-days", type=int, help="touches older than this before the conversion do not count")
+    parser.add_argument("--lookback-days", type=_days, help="older touches do not count; none: no limit (365)")
     parser.add_argument("--linking", help="role, account or hybrid")
+
+
+def _days(text: str) -> int | str:
+    if text.lower() != "none" and not text.removeprefix("-").isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number of days nor none")
+    return "none" if text.lower() == "none" else int(text)
 
 
 def _choices(arguments: argparse.Namespace) -> dict:
     """Check what was chosen, before anything slow begins, and return what was given."""
     from attribution.agreement import month_days
-    from attribution.journeys import LINKINGS
-    from attribution.models import pick_model
-    names = ("month", "model", "half_life_days", "lookback_days", "linking")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    from attribution.funnel import check_linking
+    from attribution.roi import choose_model
+    names = ("month", "model", "half_life_days", "lookback_days", "linking", "on_orphan")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     month_days(given["month"])
-    pick_model(given.get("model", "linear"))
-    if given.get("linking", "hybrid") not in LINKINGS:
-        raise ValueError(f"linking: {given['linking']!r} is not one of {', '.join(LINKINGS)}")
+    choose_model(given.get("model", "linear"), given.get("half_life_days") or 30)
+    check_linking(given.get("linking", "hybrid"))
     for name in ("half_life_days", "lookback_days"):
-        if not 0 < given.get(name, 1) < float("inf"):
+        if given.get(name) != "none" and not 0 < given.get(name, 1) < float("inf"):
             raise ValueError(f"{name}: {given[name]:g} is not a positive number")
-    return given
+    return {name: None if value == "none" else value for name, value in given.items()}
 
 
 def _report(arguments: argparse.Namespace) -> None:
@@ -120,40 +128,44 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _agreement_init(arguments: argparse.Namespace) -> None:
     from attribution.agreement import Agreement, draft_agreement
-    from attribution.sources import read_crm
+    from attribution.sources import list_currencies, read_crm, read_export
     path = Path(arguments.out or _agreement_path(arguments.data))
     if path.exists():
         raise ValueError(f"{path}: there is one already. Name another file with --out")
-    path.write_text(draft_agreement(read_crm(arguments.data, Agreement())), encoding="utf-8")
+    currencies = list_currencies(read_export(arguments.data))
+    unset = Agreement(rates=dict.fromkeys(currencies[1:], 1.0), currency=next(iter(currencies), None))
+    path.write_text(draft_agreement(read_crm(arguments.data, unset), currencies), encoding="utf-8")
     print(path)
 
 
 def _agreement_path(data: str) -> Path:
+    from attribution.agreement import find_beside
     from attribution.sources import find_folder
-    found = find_folder(data)
-    return (found if found.is_dir() else found.parent) / "agreement.toml"
+    return find_beside(find_folder(data), "agreement.toml")
 
 
 def _explain(arguments: argparse.Namespace) -> None:
     given = _choices(arguments)
     from attribution.credit import explain
     from attribution.journeys import build_journeys
+    from attribution.roi import choose_model
     crm, agreement = _read_month(arguments.data, given["month"])
     linking, lookback_days = given.get("linking", "hybrid"), given.get("lookback_days", 365)
     deal = _find_deal(crm, agreement, arguments.opportunity_id, linking)
     journeys = build_journeys(crm.touches, deal, crm.contact_roles, linking=linking, lookback_days=lookback_days,
                               time_zone=agreement.time_zone)
-    options = {"half_life_days": given["half_life_days"]} if "half_life_days" in given else {}
-    table = explain(journeys, deal["conversion_id"].item(), given.get("model", "linear"), **options)
+    model = choose_model(given.get("model", "linear"), given.get("half_life_days", 30))
+    table = explain(journeys, deal["conversion_id"].item(), model)
     names = crm.campaigns.set_index("campaign_id")["campaign_name"]
-    print(table.assign(campaign_name=table["campaign_id"].map(names)).to_string(index=False))
+    local = table["touched_at"].dt.tz_convert(agreement.time_zone).dt.tz_localize(None)
+    shown = table.assign(campaign_name=table["campaign_id"].map(names), touched_at=local)
+    print(shown.to_string(index=False, na_rep=""))
 
 
 def _read_month(data: str, month: str):
-    from attribution.agreement import Agreement, read_agreement
-    from attribution.sources import read_crm
-    path = _agreement_path(data)
-    agreement = read_agreement(path) if path.is_file() else Agreement()
+    from attribution.agreement import read_agreement
+    from attribution.sources import find_folder, read_crm
+    agreement = read_agreement(find_folder(data))
     return read_crm(data, agreement, agreement.month_end(month)), agreement
 
 
@@ -161,7 +173,8 @@ def _find_deal(crm, agreement, opportunity_id: str, linking: str):
     """Find a won deal by its id, of 15 or 18 characters."""
     from attribution.funnel import build_conversions, build_entries
     entries = build_entries(crm, agreement)
-    conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, linking=linking)
+    conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage,
+                                    linking=linking)
     deal = conversions[conversions["conversion_id"].str[:15] == opportunity_id[:15]]
     if deal.empty:
         raise ValueError(f"{opportunity_id}: is no deal won by {crm.as_of.tz_convert(agreement.time_zone):%Y-%m-%d}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from attribution.agreement import find_beside
 from attribution.tables import DAY, TableError, first_keys, to_cents
 
 
@@ -14,22 +15,24 @@ def read_ledger(folder: str | Path) -> pd.DataFrame | None:
     Returns one row per line of it: campaign_id, spent_on, cost (money); None where the folder has no such file.
     Raises TableError when the file is no table, a column is missing, a day or an amount is none, or a cost is negative.
     """
-    path = Path(folder) / "spend.csv"
+    path = find_beside(folder, "spend.csv")
     if not path.is_file():
         return None
     try:
-        lines = pd.read_csv(path, dtype="str", encoding="utf-8-sig", index_col=False)
+        lines = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         why = str(error).strip().splitlines()[0]
         raise TableError(f"spend.csv: is no table that can be read ({why}). Save it again as CSV in UTF-8.") from None
+    if not isinstance(lines.index, pd.RangeIndex):   # pandas takes cells beyond the header's for row names
+        raise TableError("spend.csv: lines have more cells than the header. Write amounts without thousands commas.")
     for column in ("campaign_id", "spent_on", "cost"):
         if column not in lines:
             raise TableError(f"spend.csv: there is no column {column}. Its columns are campaign_id, spent_on, cost.")
     ledger = pd.DataFrame({
-        "campaign_id": lines["campaign_id"],
+        "campaign_id": lines["campaign_id"].str.strip(),
         "spent_on": pd.to_datetime(lines["spent_on"], format="%Y-%m-%d", errors="coerce").astype(DAY),
         "cost": pd.to_numeric(lines["cost"], errors="coerce").round(2)})
-    bad = ledger.isna().any(axis=1) | ~np.isfinite(ledger["cost"]) | (ledger["cost"] < 0)
+    bad = ledger.isna().any(axis=1) | ~ledger["cost"].between(0, 1e12)
     if bad.any():
         rows = pd.Series(np.flatnonzero(bad) + 2).map("line {}".format)
         raise TableError(f"spend.csv: {bad.sum():,} of {len(ledger):,} rows have no campaign, no day like 2026-10-31 "

@@ -3,9 +3,10 @@
 import pandas as pd
 
 from attribution.agreement import Agreement, Stage
-from attribution.tables import CRM, UTC, check_table, look_up
+from attribution.tables import CRM, UTC, check_table, is_in, look_up, sort_rows
 
 DEAL_RULES = ("opportunity_created", "opportunity_won")
+LAPSED_AFTER_DAYS = 30
 LINKINGS = ("role", "account", "hybrid")
 
 
@@ -13,18 +14,19 @@ def build_entries(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     """Date every entry of a person or a deal into a stage of the agreement.
 
     Returns one row per record and entry: record_id (the person, or the deal from the opportunity stage on), person_id
-    (null for deals), account_id, stage, n_entry (1 for the first), entered_at, is_imputed, owner_id. People may enter a
-    stage again. A stage that a person skipped is dated from the next one and flagged is_imputed. A deal is won on its
-    close date, at the end of the day.
+    (null for deals), account_id, stage (a category, in the agreement's order), n_entry (1 for the first), entered_at,
+    is_imputed, owner_id. People may enter a stage again. A stage that a person skipped is dated from the next one and
+    flagged is_imputed. A deal is won on its close date, at the end of the day.
     """
     dated = pd.concat([_DATES[stage.rule](crm, agreement, stage).assign(stage=stage.name)
                        for stage in agreement.stages], ignore_index=True)
     people_stages = [stage.name for stage in agreement.stages if stage.rule not in DEAL_RULES]
     entries = _impute(dated.assign(is_imputed=False), people_stages)
     order = {stage.name: n for n, stage in enumerate(agreement.stages)}
-    entries = entries.assign(order=entries["stage"].map(order)).sort_values(
-        ["entered_at", "order", "record_id"], ignore_index=True).drop(columns="order")
-    return entries.assign(n_entry=entries.groupby(["stage", "record_id"]).cumcount() + 1)[
+    entries = sort_rows(entries.assign(order=entries["stage"].map(order)), ["entered_at", "order", "record_id"])
+    stage = pd.Categorical.from_codes(entries["order"], list(order), ordered=True)
+    n_entry = entries.groupby(["order", "record_id"]).cumcount() + 1
+    return entries.assign(stage=stage, n_entry=n_entry).reset_index(drop=True)[
         ["record_id", "person_id", "account_id", "stage", "n_entry", "entered_at", "is_imputed", "owner_id"]]
 
 
@@ -34,15 +36,14 @@ def _lead_created(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
 
 
 def _lead_status(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    changes = crm.stage_changes.query("record_type == 'lead'").sort_values(["changed_at", "change_id"])
+    changes = sort_rows(crm.stage_changes[crm.stage_changes["record_type"] == "lead"], ["changed_at", "change_id"])
     before = changes["from_stage"].fillna(changes.groupby("record_id")["stage"].shift())
-    changes = changes.assign(from_stage=before)
-    entered = changes[changes["stage"].isin(stage.values) & ~changes["from_stage"].isin(stage.values)]
-    born_so = changes.drop_duplicates("record_id").query("from_stage in @stage.values")
+    is_so, was_so = is_in(changes["stage"], stage.values), is_in(before, stage.values)
+    entered, born_so = changes[is_so & ~was_so], changes[was_so & ~changes.duplicated("record_id")]
     people = crm.people.set_index("person_id")
     at = pd.concat([entered[["person_id", "changed_at"]], born_so[["person_id"]].assign(
         changed_at=look_up(born_so["person_id"], people["lead_created_at"]))])
-    at = at[at["person_id"].isin(people.index) & at["changed_at"].notna()]
+    at = at[is_in(at["person_id"], people.index) & at["changed_at"].notna()]
     return _people_rows(people.loc[at["person_id"]].reset_index(), at["changed_at"].reset_index(drop=True))
 
 
@@ -73,7 +74,7 @@ _DATES = {"lead_created": _lead_created, "lead_status": _lead_status,
 def _impute(entries: pd.DataFrame, stages: list[str]) -> pd.DataFrame:
     for stage, later in reversed(list(zip(stages, stages[1:], strict=False))):
         there = entries.loc[entries["stage"] == stage, "record_id"]
-        skipped = entries[(entries["stage"] == later) & ~entries["record_id"].isin(there)]
+        skipped = entries[(entries["stage"] == later) & ~is_in(entries["record_id"], there)]
         first = skipped.sort_values("entered_at").drop_duplicates("record_id")
         entries = pd.concat([entries, first.assign(stage=stage, is_imputed=True)], ignore_index=True)
     return entries
@@ -87,12 +88,13 @@ def build_conversions(entries: pd.DataFrame, opportunities: pd.DataFrame, contac
     converted_at, value (the deal's booked amount; before it is won its expected value; 0 for a person, whose worth is
     not booked), lead_created_at and lead_person_id (the earliest lead among the people that the linking reaches, up to
     the conversion), opportunity_created_at, is_new_customer (the account had won nothing before).
-    Raises ValueError when no entry is of that stage's name and no stage is called so, or the linking is unknown.
+    Raises ValueError when the stage or the linking is unknown.
     """
-    _check_linking(linking)
+    check_linking(linking)
+    stages = entries["stage"].astype("category").cat.categories
+    if stage not in stages:
+        raise ValueError(f"stage: {stage!r} is not one of {', '.join(stages)}")
     reached = entries[(entries["stage"] == stage) & (entries["n_entry"] == 1)]
-    if not len(reached) and stage not in set(entries["stage"]) | {"customer", "opportunity"}:
-        raise ValueError(f"stage: {stage!r} is not one of {', '.join(entries['stage'].drop_duplicates())}")
     deals = opportunities.set_index("opportunity_id")
     ids = reached["record_id"]
     worth = deals["value"].where(deals["is_won"], deals["expected_value"]).fillna(0.0)
@@ -108,11 +110,11 @@ def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_r
                    as_of: pd.Timestamp, linking: str = "hybrid") -> pd.DataFrame:
     """List the deals still open at as_of, as conversions to come at their expected value.
 
-    Returns one row per open deal, with the columns of build_conversions; converted_at is as_of, so that every touch so
-    far counts.
+    Returns one row per open deal that has not lapsed, with the columns of build_conversions; converted_at is as_of, so
+    that every touch so far counts.
     """
-    _check_linking(linking)
-    still_open = opportunities[~opportunities["is_closed"]]
+    check_linking(linking)
+    still_open = opportunities[~opportunities["is_closed"] & ~find_lapsed(opportunities, as_of)]
     rows = pd.DataFrame({
         "conversion_id": still_open["opportunity_id"], "account_id": still_open["account_id"],
         "converted_at": as_of, "value": still_open["expected_value"].fillna(0.0),
@@ -122,24 +124,41 @@ def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_r
         is_new_customer=_is_new_customer(rows, entries, opportunities)), "conversions")
 
 
-def _check_linking(linking: str) -> None:
+def find_lapsed(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
+    """Tell which deals are still open although their close date passed more than 30 days before as_of."""
+    passed = as_of.tz_localize(None) - opportunities["close_on"]
+    return ~opportunities["is_closed"] & (passed > pd.Timedelta(days=LAPSED_AFTER_DAYS + 1))
+
+
+def check_linking(linking: str) -> None:
+    """Refuse an unknown way of linking people to deals.
+
+    >>> check_linking("rule")
+    Traceback (most recent call last):
+    ValueError: linking: 'rule' is not one of role, account, hybrid
+    """
     if linking not in LINKINGS:
         raise ValueError(f"linking: {linking!r} is not one of {', '.join(LINKINGS)}")
 
 
 def _is_new_customer(rows: pd.DataFrame, entries: pd.DataFrame, opportunities: pd.DataFrame) -> pd.Series:
-    """Tell whose account had won nothing before: deals of one day are ordered by their creation, then their id."""
+    """Tell whose account had won nothing before: deals of one day are ordered by their creation, then their id.
+
+    A deal without an account is nobody's first.
+    """
     won = opportunities[opportunities["is_won"]].sort_values(["close_on", "created_at", "opportunity_id"])
     first = won.dropna(subset="account_id").drop_duplicates("account_id").set_index("account_id")["opportunity_id"]
     theirs = look_up(rows["account_id"], first)
-    won_at = look_up(theirs, entries.groupby("record_id")["entered_at"].max())
-    return theirs.isna() | (theirs == rows["conversion_id"]) | (won_at > rows["converted_at"])
+    won_at = look_up(theirs, rows.set_index("conversion_id")["converted_at"]).fillna(
+        look_up(theirs, entries.groupby("record_id")["entered_at"].max()))
+    is_first = theirs.isna() | (theirs == rows["conversion_id"]) | (won_at > rows["converted_at"])
+    return is_first & (rows["account_id"].notna() | rows["person_id"].notna())
 
 
 def _with_lead(rows: pd.DataFrame, entries: pd.DataFrame, contact_roles: pd.DataFrame | None,
                linking: str) -> pd.DataFrame:
     """Add the earliest lead creation, a person's first entry, among the people linked to each conversion."""
-    first = entries[entries["person_id"].notna()].sort_values(["entered_at", "person_id"]).drop_duplicates("person_id")
+    first = sort_rows(entries[entries["person_id"].notna()], ["entered_at", "person_id"]).drop_duplicates("person_id")
     leads = first[["person_id", "account_id", "entered_at"]]
     linked = pd.concat([_by_person(rows, leads), _by_deal(rows, leads, contact_roles, linking)])
     at = look_up(linked["conversion_id"], rows.set_index("conversion_id")["converted_at"])
@@ -159,9 +178,9 @@ def _by_deal(rows: pd.DataFrame, leads: pd.DataFrame, contact_roles: pd.DataFram
     if contact_roles is None:
         return _by_account(deals, leads)
     roles = contact_roles[["opportunity_id", "person_id"]].rename(columns={"opportunity_id": "conversion_id"})
-    by_role = roles[roles["conversion_id"].isin(deals["conversion_id"])].drop_duplicates().merge(
+    by_role = roles[is_in(roles["conversion_id"], deals["conversion_id"])].drop_duplicates().merge(
         leads, on="person_id", validate="many_to_one")
-    without = deals[~deals["conversion_id"].isin(roles["conversion_id"])]
+    without = deals[~is_in(deals["conversion_id"], roles["conversion_id"])]
     return {"role": lambda: by_role, "account": lambda: _by_account(deals, leads),
             "hybrid": lambda: pd.concat([by_role, _by_account(without, leads)])}[linking]()
 

@@ -13,16 +13,17 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
+from attribution.funnel import LINKINGS, check_linking
 from attribution.tables import UTC, TableError, as_pandas, first_keys
 
-LINKINGS = ("role", "account", "hybrid")
 MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 CHUNK_ROWS = 65_536                                  # fits the processor's cache
 DAY_MICROSECONDS = 86_400_000_000
 _KINDS = ("response", "membership")
 _TOUCH = ("touch_id", "campaign_id", "person_id", "touched_at")
 _MEMBERSHIP = ("joined_at", "modified_at")
-_FOREVER = 2**62                                     # microseconds; a time less this still fits 64 bits
+_BEFORE_ALL = -(2**62)                               # microseconds
+_LONGEST_LOOKBACK = 365 * 300                        # days; pandas' moments reach back to 1677
 _UNTOUCHED = {"position": 0, "n_touches": 0, "days_before": np.nan, "is_lead_touch": False,
               "is_opportunity_touch": False, "is_before_opportunity": False}
 _MILESTONES = ("lead_created_at", "lead_person_id", "opportunity_created_at")
@@ -81,11 +82,11 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
     """Find the touches that count for each conversion, in order.
 
     Returns one row per touch and conversion: position 1..n_touches, days_before the conversion, the milestones' flags;
-    a conversion without a touch is one row with null touch_id and n_touches 0. A touch counts from lookback_days before
-    the conversion (None: no limit) up to its moment, both included. is_before_opportunity says that the touch is no
-    later than the calendar day on which the deal was made; it is False where that day is unknown. Conversions with a
-    person link by person; others by contact role, by account, or (hybrid) by role where the deal has one: without
-    contact_roles, by account.
+    a conversion without a touch is one row with null touch_id and n_touches 0. A touch counts from the first moment of
+    the local day that lies lookback_days before the conversion's (None: no limit) up to the conversion's own moment.
+    is_before_opportunity says that the touch is no later than the calendar day on which the deal was made; it is False
+    where that day is unknown. Conversions with a person link by person; others by contact role, by account, or (hybrid)
+    by role where the deal has one: without contact_roles, by account.
     Raises TableError when an id, time or value cannot be used, ValueError for an argument.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
@@ -116,19 +117,27 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
 def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
                 lookback_days: float | None = 365, time_zone: str = "UTC") -> Slices:
     """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys."""
-    lookback = _check_options(linking, lookback_days, time_zone, contact_roles)
+    _check_options(linking, lookback_days, time_zone, contact_roles)
     touches = _read_touches(touches)
     conversions = _read_conversions(conversions).sort_values(["converted_at", "conversion_id"], ignore_index=True)
     order = _sort(touches, *_link(touches, conversions, _read_roles(contact_roles), linking))
     moments = microseconds(conversions["converted_at"])
-    low, high = order.find(moments - lookback, "left"), order.find(moments, "right")
     days = Agreement(time_zone=time_zone)
+    low = order.find(_earliest(conversions["converted_at"], lookback_days, days), "left")
+    high = order.find(moments, "right")
     codes, campaigns = pd.factorize(touches["campaign_id"], sort=True)
     return Slices(touches, conversions, order.entries, low, high,
                   _find_lead(touches, conversions, order, low, high, days),
                   _find_last(order, high, conversions["opportunity_created_at"], days), campaigns,
                   {"campaign": codes, "touched_at": microseconds(touches["touched_at"])} | membership_times(touches),
                   moments)
+
+
+def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) -> np.ndarray:
+    """Give the first moment of the local day that lies lookback_days before each one's day."""
+    if lookback_days is None or lookback_days > _LONGEST_LOOKBACK:
+        return np.full(len(moments), _BEFORE_ALL)
+    return microseconds(days.start_of(days.day_of(moments) - pd.Timedelta(days=lookback_days)))
 
 
 def expand(slices: Slices, first: int, last: int) -> tuple[JourneyArrays, np.ndarray]:
@@ -167,7 +176,8 @@ def chunk_ends(n_rows: np.ndarray, rows: int = CHUNK_ROWS) -> Iterator[tuple[int
     yield from zip(cuts, [*cuts[1:], len(n_rows)], strict=True) if cuts else ()
 
 
-def linking_coverage(touches, conversions, contact_roles=None, lookback_days: float | None = 365) -> pd.DataFrame:
+def linking_coverage(touches, conversions, contact_roles=None, lookback_days: float | None = 365,
+                     time_zone: str = "UTC") -> pd.DataFrame:
     """Count the conversions, and the value, that each way of linking reaches with at least one touch.
 
     Returns one row per linking: n_conversions and value in all, n_reached and value_reached, and their shares (0-1).
@@ -184,7 +194,8 @@ def linking_coverage(touches, conversions, contact_roles=None, lookback_days: fl
     """
     contact_roles = pd.DataFrame({"opportunity_id": [], "person_id": []}) if contact_roles is None else contact_roles
     return pd.DataFrame([_coverage(linking, find_slices(touches, conversions, contact_roles, linking=linking,
-                                                        lookback_days=lookback_days)) for linking in LINKINGS])
+                                                        lookback_days=lookback_days, time_zone=time_zone))
+                         for linking in LINKINGS])
 
 
 def _coverage(linking: str, slices: Slices) -> dict:
@@ -324,20 +335,17 @@ def microseconds(moments: pd.Series) -> np.ndarray:
     return moments.to_numpy("datetime64[us]").view(np.int64)
 
 
-def _check_options(linking: str, lookback_days: float | None, time_zone: str, contact_roles) -> int:
-    if linking not in LINKINGS:
-        raise ValueError(f"linking: {linking!r} is not one of {', '.join(LINKINGS)}")
+def _check_options(linking: str, lookback_days: float | None, time_zone: str, contact_roles) -> None:
+    check_linking(linking)
     if linking == "role" and contact_roles is None:
         raise ValueError("linking: 'role' needs contact_roles; give them, or link by 'account'")
     try:
         ZoneInfo(time_zone)
     except (OSError, ValueError, TypeError, AttributeError, KeyError):
         raise ValueError(f"time_zone: {time_zone!r} is not a time zone like 'Europe/Helsinki'") from None
-    if lookback_days is None:
-        return _FOREVER
-    if not isinstance(lookback_days, Real) or isinstance(lookback_days, bool) or not lookback_days >= 0:
-        raise ValueError(f"lookback_days: {lookback_days!r} is not a number of days from 0, or None for no limit")
-    return int(min(lookback_days * DAY_MICROSECONDS, _FOREVER))
+    is_number = isinstance(lookback_days, Real) and not isinstance(lookback_days, bool)
+    if lookback_days is not None and not (is_number and lookback_days >= 0 and lookback_days % 1 == 0):
+        raise ValueError(f"lookback_days: {lookback_days!r} is not a whole number of days from 0, or None for no limit")
 
 
 def _read_touches(frame) -> pd.DataFrame:

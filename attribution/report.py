@@ -17,7 +17,7 @@ from platform import platform, python_version
 
 import pandas as pd
 
-from attribution.agreement import month_days
+from attribution.agreement import find_beside, month_days
 from attribution.page import render_page
 from attribution.tables import CRM, TableError
 from attribution.workbook import find_tables, write_workbook
@@ -45,6 +45,7 @@ def run_report(notebook: str | Path, parameters: dict, out: str | Path = "report
     parameters = read_parameters(notebook) | check_parameters(notebook, parameters)
     month_days(parameters.get("month"))
     inputs = hash_inputs(notebook, parameters)
+    read_manifest(Path(out) / parameters["month"])
     executed = execute_notebook(notebook, parameters, progress=progress)
     month = Path(out) / parameters["month"]
     month.parent.mkdir(parents=True, exist_ok=True)
@@ -197,7 +198,13 @@ def hash_inputs(notebook: Path, parameters: dict) -> dict[str, str]:
 def _data_files(data_dir: str) -> list[Path]:
     from attribution.sources import find_folder
     data = find_folder(data_dir)
-    return sorted(data.iterdir()) if data.is_dir() else [data]
+    exported = sorted(data.rglob("*.csv")) if data.is_dir() else [data]
+    return exported + [path for path in _ours(data_dir) if path not in exported]
+
+
+def _ours(data_dir: str) -> list[Path]:
+    from attribution.sources import find_folder
+    return [find_beside(find_folder(data_dir), name) for name in ("agreement.toml", "spend.csv")]
 
 
 def _copy_others(month: Path, draft: Path, name: str) -> None:
@@ -207,6 +214,22 @@ def _copy_others(month: Path, draft: Path, name: str) -> None:
         draft.mkdir()
 
 
+def read_manifest(month: Path) -> dict:
+    """Read the manifest of a month's folder: report → what it was made from and what came out.
+
+    Returns nothing where there is none yet. Raises ValueError when it cannot be read.
+    """
+    manifest = month / "manifest.json"
+    try:
+        said = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise ValueError(f"{manifest}: is no manifest that can be read. Move it away, and make the month's reports "
+                         "again")
+    return said
+
+
 def _write_report(folder: Path, name: str, executed: dict, parameters: dict, inputs: dict[str, str]) -> None:
     import nbformat
     outputs = [folder / f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")]
@@ -214,7 +237,7 @@ def _write_report(folder: Path, name: str, executed: dict, parameters: dict, inp
     outputs[1].write_text(render_page(executed, _footer(name, parameters, inputs)), encoding="utf-8", newline="\n")
     write_workbook(find_tables(executed), outputs[2])
     manifest = folder / "manifest.json"
-    others = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    others = read_manifest(folder)
     ours = {"made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "parameters": parameters, "inputs": inputs,
             "outputs": {path.name: hash_file(path) for path in outputs}, "packages": _versions(),
             "python": python_version(), "platform": platform()}
@@ -249,13 +272,14 @@ def publish(draft: Path, month: Path) -> None:
 def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
     """List what a report was made from, the same on every machine.
 
-    Returns one row per item and its sha256: data (one digest over all files, then each file's), parameters, lock.
+    Returns one row per item and its sha256: data (one digest over all of the export's files, then each file's),
+    parameters, agreement, spend ledger, lock.
     """
     said = json.dumps(parameters, sort_keys=True)
     files = dict(sorted(crm.sources.items()))
-    lock = ROOT / "requirements.lock"
-    items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)} | (
-        {lock.name: hash_file(lock)} if lock.is_file() else {})
+    ours = _ours(parameters["data_dir"]) if "data_dir" in parameters else []
+    items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)}
+    items |= {path.name: hash_file(path) for path in [*ours, ROOT / "requirements.lock"] if path.is_file()}
     return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
 
 

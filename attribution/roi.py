@@ -5,14 +5,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement, month_days
+from attribution.agreement import Agreement, Stage, month_days
 from attribution.campaigns import build_ancestors, count_blanks, describe_tree, roll_up
 from attribution.costs import costs_between
 from attribution.credit import share_credit
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
 from attribution.models import MODELS, Model, pick_model
-from attribution.tables import CRM, check_refs, look_up
+from attribution.tables import CRM, TableError, check_refs, is_in, look_up
 
 ADDITIVE = ("cost", "credit", "sourced", "accelerated", "credit_new", "credit_existing", "pipeline", "n_responses")
 LEFT_OUT, UNATTRIBUTED = "(left out of the tree)", "(unattributed)"
@@ -100,6 +100,8 @@ def _own_figures(ids: pd.Series, credit: pd.DataFrame, costs: pd.DataFrame, conv
                  touches: pd.DataFrame | None) -> pd.DataFrame:
     cost, sums = costs.groupby("campaign_id")["cost"].sum(min_count=1).round(2), _sums(credit, ids, "credit")
     own = pd.DataFrame({"campaign_id": ids, "cost": look_up(ids, cost).astype(float), "credit": sums})
+    if "basis" in costs:
+        own = own.assign(cost_basis=look_up(ids, costs.groupby("campaign_id")["basis"].first()))
     if "is_before_opportunity" in credit:
         sourced = _sums(credit[credit["is_before_opportunity"]], ids, "credit")
         own = own.assign(sourced=sourced, accelerated=(sums - sourced).round(2))
@@ -113,7 +115,8 @@ def _own_figures(ids: pd.Series, credit: pd.DataFrame, costs: pd.DataFrame, conv
     if pipeline is not None:
         own = own.assign(pipeline=_sums(pipeline, ids, "credit"))
     if touches is not None:
-        own = own.assign(n_responses=look_up(ids, touches["campaign_id"].value_counts()).fillna(0))
+        responses = touches.loc[touches["kind"] == "response", "campaign_id"].value_counts()
+        own = own.assign(n_responses=look_up(ids, responses).fillna(0))
     for name in () if counts is None else counts["count"].drop_duplicates():
         own = own.assign(**{name: _sums(counts[counts["count"] == name], ids, "n", 9)})
     return own
@@ -202,27 +205,35 @@ def credited_counts(stage_credit: pd.DataFrame, first: pd.Timestamp | None = Non
     return pd.DataFrame({"campaign_id": sums["campaign_id"], "count": sums["stage"].map(count_name), "n": sums["n"]})
 
 
-def credit_stages(crm: CRM, entries: pd.DataFrame, agreement: Agreement, model, *, linking: str,
+def credit_stages(crm: CRM, entries: pd.DataFrame, agreement: Agreement, model: Model, *, linking: str,
                   lookback_days: float | None) -> pd.DataFrame:
     """Share each first entry into each stage before the sale among the campaigns met until then, as one to share.
 
+    A new lead's campaigns are those met up to the day after its creation.
     Returns one row per entry and touch: stage, conversion_id, campaign_id (null where none was met), weight (0-1, sums
     to 1 per entry), converted_at. A stage that nobody entered has no rows.
     """
     entered = set(entries["stage"])
-    shares = [_credit_stage(crm, entries, stage.name, model, linking, lookback_days, agreement.time_zone)
+    shares = [_credit_stage(crm, entries, agreement, stage, model, linking, lookback_days)
               for stage in agreement.stages if stage.rule != "opportunity_won" and stage.name in entered]
-    return pd.concat(shares, ignore_index=True)
+    nothing = pd.DataFrame(columns=["conversion_id", "campaign_id", "weight", "stage", "converted_at"])
+    return pd.concat(shares, ignore_index=True) if shares else nothing
 
 
-def _credit_stage(crm: CRM, entries: pd.DataFrame, stage: str, model, linking: str, lookback_days: int | None,
-                  time_zone: str) -> pd.DataFrame:
-    reached = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=stage, linking=linking)
-    journeys = build_journeys(crm.touches, reached, crm.contact_roles, linking=linking, lookback_days=lookback_days,
-                              time_zone=time_zone)
+def _credit_stage(crm: CRM, entries: pd.DataFrame, agreement: Agreement, stage: Stage, model: Model, linking: str,
+                  lookback_days: float | None) -> pd.DataFrame:
+    reached = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=stage.name, linking=linking)
+    until = reached if stage.rule != "lead_created" else reached.assign(converted_at=_day_after(reached, agreement))
+    journeys = build_journeys(crm.touches, until, crm.contact_roles, linking=linking, lookback_days=lookback_days,
+                              time_zone=agreement.time_zone)
     shared = share_credit(journeys, model)
     at = look_up(shared["conversion_id"], reached.set_index("conversion_id")["converted_at"])
-    return shared[["conversion_id", "campaign_id", "weight"]].assign(stage=stage, converted_at=at)
+    return shared[["conversion_id", "campaign_id", "weight"]].assign(stage=stage.name, converted_at=at)
+
+
+def _day_after(leads: pd.DataFrame, agreement: Agreement) -> pd.Series:
+    """Let the day after a lead's creation count: its membership can only be written once the lead is there."""
+    return agreement.end_of(agreement.day_of(leads["converted_at"]) + pd.Timedelta(days=1))
 
 
 def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conversions: pd.DataFrame,
@@ -238,6 +249,7 @@ def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conve
     value, attributed = won["value"].sum(), mine.loc[mine["campaign_id"].notna(), "credit"].sum()
     n_new, divisor = int(won["is_new_customer"].sum()), cost if cost > 0 else np.nan
     margin = np.nan if agreement.contribution_margin is None else agreement.contribution_margin
+    known = set(entries["stage"])                    # a stage that nobody ever entered is unknown rather than 0
     reached = between(entries[entries["n_entry"] == 1], "entered_at", first, last)["stage"].value_counts()
     stages = [stage.name for stage in agreement.stages if stage.rule != "opportunity_won"]
     figures = [("won_value", value, "money"), ("n_won", len(won), "count"), ("attributed_value", attributed, "money"),
@@ -246,7 +258,7 @@ def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conve
                ("roi", (attributed - cost) / divisor, "ratio"),
                ("romi", (attributed * margin - cost) / divisor, "ratio"),
                ("n_new_customers", n_new, "count"), ("campaign_cac", cost / n_new if n_new else np.nan, "money")]
-    figures += [(count_name(stage), int(reached.get(stage, 0)), "count") for stage in stages]
+    figures += [(count_name(stage), reached.get(stage, 0) if stage in known else np.nan, "count") for stage in stages]
     figures += [(f"cost_per_{count_name(stage).removeprefix('n_')}",
                  cost / reached[stage] if reached.get(stage, 0) else np.nan, "money") for stage in stages]
     table = pd.DataFrame(figures, columns=["figure", "value", "unit"]).astype({"value": float})
@@ -308,9 +320,11 @@ def cycle_days(journeys: pd.DataFrame) -> float:
 def flag_too_early(returns: pd.DataFrame, campaigns: pd.DataFrame, as_of: pd.Timestamp, days: float) -> pd.DataFrame:
     """Flag the campaigns that began less than the median cycle before as_of: what they will earn cannot be seen yet.
 
-    Returns the rows with is_too_early. A campaign above others is judged by the earliest start below it.
+    Returns the rows with is_too_early. A campaign above others is judged by the earliest start below it, one without a
+    start by the making of its record.
     """
-    starts = campaigns.set_index("campaign_id")["starts_on"]
+    made_on = campaigns["created_at"].dt.tz_localize(None)
+    starts = campaigns["starts_on"].fillna(made_on).set_axis(campaigns["campaign_id"])
     ancestors = build_ancestors(campaigns, "leave_out")
     earliest = ancestors.assign(start=look_up(ancestors["campaign_id"], starts)).groupby("ancestor_id")["start"].min()
     age = (as_of.tz_localize(None) - look_up(returns["campaign_id"], earliest)).dt.total_seconds() / 86400
@@ -378,13 +392,15 @@ def _with_zero_credit(ranges: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFra
 
 
 def compare_with_crm(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: pd.DataFrame,
-                     opportunities: pd.DataFrame, touches: pd.DataFrame) -> pd.DataFrame:
+                     opportunities: pd.DataFrame, touches: pd.DataFrame,
+                     by_account: pd.DataFrame | None = None) -> pd.DataFrame:
     """Set the CRM's own attribution, all of a deal to its primary campaign source, beside ours, deal by deal.
 
     Returns one row per conversion: conversion_id, value, primary_campaign_id, credit_to_primary (ours, money),
     difference (value - credit_to_primary), n_touches, n_campaigns, n_people, reason: agrees, no source, several people
-    or several campaigns (share the journey with the primary campaign), outside the window (it touched the company, but
-    not in the journey), not touched (nor did any other campaign), or another campaign's.
+    or several campaigns (share the journey with the primary campaign), not linked (it touched somebody of the company
+    in time whom the linking does not reach: in the journeys `by_account`, not in these), outside the window (it touched
+    the company too early or after the close), not touched (nor did any other campaign), or another campaign's.
     """
     met = journeys[journeys["touch_id"].notna()]
     facts = met.groupby("conversion_id").agg(n_campaigns=("campaign_id", "nunique"), n_people=("person_id", "nunique"),
@@ -399,20 +415,22 @@ def compare_with_crm(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: 
     ours = pd.MultiIndex.from_frame(rows[["conversion_id", "primary_campaign_id"]])
     to_primary = sums.reindex(ours).fillna(0.0).to_numpy()
     rows = rows.assign(credit_to_primary=to_primary, difference=(rows["value"] - to_primary).round(2))
-    rows = rows.assign(reason=_reasons(rows, met, touches)).drop(columns="account_id")
+    rows = rows.assign(reason=_reasons(rows, met, touches, met if by_account is None else by_account))
+    rows = rows.drop(columns="account_id")
     return rows.sort_values(["value", "conversion_id"], ascending=[False, True], ignore_index=True)
 
 
-def _reasons(rows: pd.DataFrame, met: pd.DataFrame, touches: pd.DataFrame) -> np.ndarray:
-    pair = pd.MultiIndex.from_frame(rows[["conversion_id", "primary_campaign_id"]])
-    in_journey = pair.isin(pd.MultiIndex.from_frame(met[["conversion_id", "campaign_id"]]))
-    at_company = pd.MultiIndex.from_frame(rows[["account_id", "primary_campaign_id"]]).isin(
-        pd.MultiIndex.from_frame(touches[["account_id", "campaign_id"]].dropna()))
+def _reasons(rows: pd.DataFrame, met: pd.DataFrame, touches: pd.DataFrame, by_account: pd.DataFrame) -> np.ndarray:
+    deal, company = (pd.MultiIndex.from_frame(rows[[of, "primary_campaign_id"]]) for of in (
+        "conversion_id", "account_id"))
+    in_journey, in_time = (deal.isin(pd.MultiIndex.from_frame(each[["conversion_id", "campaign_id"]].dropna()))
+                           for each in (met, by_account))
+    at_company = company.isin(pd.MultiIndex.from_frame(touches[["account_id", "campaign_id"]].dropna()))
     return np.select(
-        [rows["primary_campaign_id"].isna(), rows["difference"] == 0, in_journey & (rows["n_people"] > 1),
-         in_journey, at_company, rows["n_touches"] == 0],
-        ["no source", "agrees", "several people", "several campaigns", "outside the window", "not touched"],
-        "another campaign's")
+        [rows["primary_campaign_id"].isna(), in_journey & (rows["difference"] == 0),
+         in_journey & (rows["n_people"] > 1), in_journey, in_time, at_company, rows["n_touches"] == 0],
+        ["no source", "agrees", "several people", "several campaigns", "not linked", "outside the window",
+         "not touched"], "another campaign's")
 
 
 def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
@@ -448,6 +466,17 @@ def reconcile(returns: pd.DataFrame, opportunities: pd.DataFrame, first: pd.Time
     sums = pd.DataFrame({"line": ["Sum of the above", "Closed-won in the CRM", "Difference"],
                          "value": [total, booked, round(total - booked, 2)]})
     return pd.concat([lines, sums], ignore_index=True)
+
+
+def check_reconciled(reconciled: pd.DataFrame) -> None:
+    """Refuse a report whose money does not add up.
+
+    Raises TableError that names the two sums and their difference.
+    """
+    total, booked, difference = reconciled["value"].iloc[-3:]
+    if difference != 0:
+        raise TableError(f"reconciliation: the campaigns and the unattributed sum to {total:,.2f}, the CRM's "
+                         f"closed-won to {booked:,.2f}: {difference:,.2f} apart. That is a fault of the kit.")
 
 
 def lookback_sensitivity(crm: CRM, conversions: pd.DataFrame, *, linking: str, time_zone: str,
@@ -529,11 +558,13 @@ def budget_against_actual(campaigns: pd.DataFrame) -> pd.DataFrame:
     """Compare what was budgeted with what was spent, at every level of the tree.
 
     Returns one row per campaign: its place in the tree, budgeted_cost and actual_cost with children (blank where none
-    is known below), remaining (budget - actual, money), spent_share (actual / budget).
+    is known below), remaining (budget - actual, money), spent_share (actual / budget), and unplanned_with_children:
+    what was spent where nothing was budgeted, neither there nor above or below.
     """
     tree, ancestors = describe_tree(campaigns, "leave_out"), build_ancestors(campaigns, "leave_out")
     columns = ["budgeted_cost", "actual_cost"]
-    sums = roll_up(campaigns[["campaign_id", *columns]], ancestors, columns)
+    own = campaigns[["campaign_id", *columns]].assign(unplanned=_unplanned(campaigns, ancestors))
+    sums = roll_up(own, ancestors, [*columns, "unplanned"])
     known = {column: set(ancestors.loc[ancestors["campaign_id"].isin(
         campaigns.loc[campaigns[column].notna(), "campaign_id"]), "ancestor_id"]) for column in columns}
     rows = tree.merge(sums.drop(columns=columns), on="campaign_id", validate="one_to_one")
@@ -541,3 +572,11 @@ def budget_against_actual(campaigns: pd.DataFrame) -> pd.DataFrame:
                       for column in columns)
     return rows.assign(budgeted_cost_with_children=budget, actual_cost_with_children=actual,
                        remaining=(budget - actual).round(2), spent_share=actual / budget.where(budget > 0))
+
+
+def _unplanned(campaigns: pd.DataFrame, ancestors: pd.DataFrame) -> pd.Series:
+    """Give the cost of each campaign that has no budget, neither itself nor above or below it."""
+    planned = campaigns.loc[campaigns["budgeted_cost"].notna(), "campaign_id"]
+    above = ancestors.loc[is_in(ancestors["ancestor_id"], planned), "campaign_id"]
+    below = ancestors.loc[is_in(ancestors["campaign_id"], planned), "ancestor_id"]
+    return campaigns["actual_cost"].fillna(0.0).mask(is_in(campaigns["campaign_id"], pd.concat([above, below])), 0.0)

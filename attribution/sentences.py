@@ -6,6 +6,7 @@ from importlib.resources import files
 import pandas as pd
 
 from attribution.agreement import Agreement
+from attribution.funnel import LAPSED_AFTER_DAYS, find_lapsed
 from attribution.tables import CRM
 
 #: What a column is called before a reader; a name not listed reads as it is written, without underscores.
@@ -19,7 +20,8 @@ NAMES = {
     "cost_per_leads": "cost per lead", "cost_per_mqls": "cost per MQL", "cost_per_sqls": "cost per SQL",
     "cost_per_opportunities": "cost per opportunity", "influenced_value": "influenced value (overlaps)",
     "conversion_id": "deal", "converted_at": "closed", "first_touched_at": "first touch", "weight": "share",
-    "n_rows": "rows", "credit_low": "lowest credit", "credit_high": "highest credit", "model_low": "lowest model",
+    "n_rows": "rows", "cost_basis": "cost basis", "unplanned": "spent where nothing was budgeted",
+    "credit_low": "lowest credit", "credit_high": "highest credit", "model_low": "lowest model",
     "model_high": "highest model", "roi_low": "lowest ROI", "roi_high": "highest ROI",
     "crm_value": "won by primary source",
     "crm_roi": "ROI by primary source", "credit_to_primary": "our credit to the primary source",
@@ -46,13 +48,14 @@ CLOCK_COLUMNS = ("campaign", "cost_with_children", "credit_with_children", "roi"
                  "campaign_id")
 STAGE_COLUMNS = ("campaign", "cost_with_children", "n_people", "n_responses_with_children", "n_leads_with_children",
                  "cost_per_leads", "n_mqls_with_children", "cost_per_mqls", "n_sqls_with_children", "cost_per_sqls",
-                 "n_opportunities_with_children", "cost_per_opportunities")
+                 "n_opportunities_with_children", "cost_per_opportunities", "is_cost_incomplete")
 DEAL_COLUMNS = ("conversion_id", "value", "converted_at", "path", "n_touches", "first_touched_at", "weight", "credit")
 RANGE_COLUMNS = ("campaign", "cost", "credit", "credit_low", "model_low", "credit_high", "model_high", "roi_low",
                  "roi_high")
 SHIFT_COLUMNS = ("from_name", "to_name", "amount", "from_roi_low", "from_roi_high", "to_roi_low", "to_roi_high",
                  "difference_low", "difference_high")
-BUDGET_COLUMNS = ("campaign", "budgeted_cost_with_children", "actual_cost_with_children", "remaining", "spent_share")
+BUDGET_COLUMNS = ("campaign", "budgeted_cost_with_children", "actual_cost_with_children", "remaining", "spent_share",
+                  "unplanned_with_children")
 SOURCE_COLUMNS = ("campaign", "cost", "credit", "roi", "crm_value", "crm_roi", "difference")
 TILES = ("won_value", "attributed_value", "roi", "cost", "n_won", "n_new_customers", "n_mqls", "cost_per_mqls")
 
@@ -179,15 +182,14 @@ def say_came_in(crm: CRM, agreement: Agreement) -> str:
             f"{count(len(crm.people), 'person', 'people')}, {count(len(crm.campaigns), 'campaign')}, "
             f"{count(len(crm.opportunities), 'deal')}. {left if out else 'No row was left out'}. "
             f"All money is in {crm.currency}.")
-    return text + (f" The export was made on {day[1]}, before the month was over: the month is not complete."
-                   if crm.exported_at < crm.as_of else "")
+    return text + (f" The latest change that the export has seen is of {day[1]}: the month may not be complete."
+                   if day[1] < day[0] else "")
 
 
 def list_tables(crm: CRM) -> pd.DataFrame:
     """Count the rows of each table: table, n_rows."""
     names = ["campaigns", "people", "accounts", "touches", "opportunities", "contact_roles", "stage_changes",
-             "activities",
-             "owners"]
+             "activities", "owners"]
     return pd.DataFrame({"table": [name.replace("_", " ") for name in names],
                          "n_rows": [len(getattr(crm, name)) for name in names]})
 
@@ -264,7 +266,10 @@ def title_budget(returns: pd.DataFrame, currency: str) -> str:
     spent, budget = (returns[f"{name}_with_children"].sum() for name in ("actual_cost", "budgeted_cost"))
     if not budget:
         return f"{money(spent, currency)} spent; no budget is known"
-    return f"{money(spent, currency)} spent of {money(budget, currency)} budgeted ({percent(spent / budget)})"
+    unplanned = returns["unplanned_with_children"].sum()
+    text = (f"{money(spent - unplanned, currency)} spent of {money(budget, currency)} budgeted "
+            f"({percent((spent - unplanned) / budget)})")
+    return text + (f", and {money(unplanned, currency)} where nothing was budgeted" if round(unplanned) else "")
 
 
 def say_ranges(ranges: pd.DataFrame, model: str, currency: str) -> str:
@@ -290,6 +295,25 @@ def say_shifts(shifts: pd.DataFrame, currency: str) -> str:
             f"hold, that would bring {money(best['difference_low'], currency)} to "
             f"{money(best['difference_high'], currency)} more; money added seldom earns what the average did, so hold "
             "a control group.")
+
+
+def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
+    """Say where the costs come from."""
+    known = costs.drop_duplicates("campaign_id")["basis"].value_counts()
+    unknown = len(campaigns) - len(set(campaigns["campaign_id"]) & set(costs["campaign_id"]))
+    sources = [f"{count(known.get('phased', 0), 'campaign')} spread by day from the actual cost (phased)",
+               f"{count(known.get('ledger', 0), 'campaign')} from the spend ledger", f"{unknown:,} without a cost"]
+    return f"Costs: {sources[0]}, {sources[1]}, {sources[2]}; a blank cost is not a zero."
+
+
+def say_pipeline(opportunities: pd.DataFrame, as_of: pd.Timestamp, currency: str) -> str:
+    """Say what is open, and what was left out of it as lapsed."""
+    lapsed = find_lapsed(opportunities, as_of)
+    still_open = opportunities[~opportunities["is_closed"] & ~lapsed]
+    return (f"Open pipeline: {count(len(still_open), 'deal')} with an expected value of "
+            f"{money(still_open['expected_value'].sum(), currency)}. {count(lapsed.sum(), 'more deal')} worth "
+            f"{money(opportunities.loc[lapsed, 'expected_value'].sum(), currency)} lapsed, the close date more than "
+            f"{LAPSED_AFTER_DAYS} days ago, and {'is' if lapsed.sum() == 1 else 'are'} not in it.")
 
 
 def say_lift() -> str:

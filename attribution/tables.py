@@ -218,7 +218,7 @@ SCHEMAS |= {
 def check_table(table: pd.DataFrame, name: str, advice: str = "Export it again") -> pd.DataFrame:
     """Check a table against its schema, and return it.
 
-    Raises TableError in the house's words: the first fault found, how many rows have it, the first keys, and the
+    Raises TableError in one line: the first fault found, how many rows have it, the first keys, and the
     advice given. More columns than the schema's are welcome.
 
     >>> table = pd.DataFrame({"source": ["Task.csv", None], "consequence": ["no", "none"]}, dtype="str")
@@ -275,6 +275,28 @@ Export Contact.csv again.
     return table
 
 
+def find_rows(ids: pd.Series, among: pd.Series | pd.Index) -> np.ndarray:
+    """Find each id's row (from 0) among others; -1 for a null and for one that is not there.
+
+    Arrow's own search: pandas goes through text one by one, which takes seconds where this takes tenths.
+
+    >>> find_rows(pd.Series(["b", None, "z"], dtype="str"), pd.Series(["a", "b"])).tolist()
+    [1, -1, -1]
+    """
+    import pyarrow.compute
+    found = pyarrow.compute.index_in(pyarrow.array(ids, pyarrow.string()), pyarrow.array(among, pyarrow.string()))
+    return np.where(ids.isna(), -1, found.fill_null(-1).to_numpy())
+
+
+def is_in(ids: pd.Series, among: pd.Series | pd.Index) -> np.ndarray:
+    """Tell which ids are among others; a null is not.
+
+    >>> is_in(pd.Series(["a", "b", None], dtype="str"), pd.Series(["b"])).tolist()
+    [False, True, False]
+    """
+    return find_rows(ids, among) >= 0
+
+
 def look_up(ids: pd.Series, values: pd.Series) -> pd.Series:
     """Give each id its value from a series indexed by id, null where there is none.
 
@@ -283,7 +305,19 @@ def look_up(ids: pd.Series, values: pd.Series) -> pd.Series:
     >>> look_up(pd.Series(["b", "c"]), pd.Series([1.5], index=["b"])).tolist()
     [1.5, nan]
     """
-    return values.reindex(ids).set_axis(ids.index)
+    return values.reset_index(drop=True).reindex(find_rows(ids, values.index)).set_axis(ids.index)
+
+
+def sort_rows(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Sort rows by columns, rising, nulls last; many times faster than pandas where a column is text.
+
+    >>> sort_rows(pd.DataFrame({"day": [2, 1, 1], "id": ["c", "b", "a"]}), ["day", "id"])["id"].tolist()
+    ['a', 'b', 'c']
+    """
+    import pyarrow.compute
+    keys = pyarrow.Table.from_pandas(table[columns], preserve_index=False)
+    order = pyarrow.compute.sort_indices(keys, sort_keys=[(column, "ascending") for column in columns])
+    return table.take(order.to_numpy())
 
 
 def empty_table(name: str) -> pd.DataFrame:

@@ -41,8 +41,8 @@ def journey(conversion, touches, roles, linking, lookback_days, zone):
     rows = [touch for touch in touches if _is_linked(touch, conversion, roles, linking)]
     rows = [touch for touch in rows if touch["touched_at"] <= conversion["converted_at"]]
     if lookback_days is not None:
-        rows = [touch for touch in rows
-                if conversion["converted_at"] - touch["touched_at"] <= timedelta(days=lookback_days)]
+        rows = [touch for touch in rows if _day(conversion["converted_at"], zone) - _day(touch["touched_at"], zone)
+                <= timedelta(days=lookback_days)]
     rows = sorted(rows, key=lambda touch: (touch["touched_at"], _kind_rank(touch["kind"]), touch["touch_id"]))
     lead = _lead_touch(rows, conversion, zone)
     opportunity = _last_by(rows, _day(conversion["opportunity_created_at"], zone), zone)

@@ -29,6 +29,10 @@ name = "mql"
 owner = "marketing"
 rule = "lead_status"
 values = ["MQL"]
+[[stages]]
+name = "won"
+owner = "sales"
+rule = "opportunity_won"
 [plan."2026-10"]
 won_value = 250000
 """
@@ -42,7 +46,8 @@ def test_read_agreement_reads_every_key(tmp_path):
     (tmp_path / "agreement.toml").write_text(FULL)
     assert read_agreement(tmp_path) == read_agreement(tmp_path / "agreement.toml") == Agreement(
         "Example", "Europe/Helsinki", "EUR", {"USD": 1.25}, 0.6, "https://example.my.salesforce.com", "memberships",
-        (Stage("lead", "marketing", "lead_created"), Stage("mql", "marketing", "lead_status", ("MQL",))),
+        (Stage("lead", "marketing", "lead_created"), Stage("mql", "marketing", "lead_status", ("MQL",)),
+         Stage("won", "sales", "opportunity_won")),
         {"2026-10": {"won_value": 250000.0}})
 
 
@@ -79,6 +84,12 @@ def test_read_agreement_reads_a_file_that_begins_with_a_byte_order_mark(tmp_path
      r"stages\[1\].owner: 'finance' is not one of marketing, sales"),
     ('[[stages]]\nname = "lead"\nowner = "sales"\nrule = "magic"',
      r"stages\[1\].rule: 'magic' is not one of lead_created, lead_status, opportunity_created, opportunity_won"),
+    ('[[stages]]\nname = "won"\nowner = "sales"\nrule = "opportunity_won"\n'
+     '[[stages]]\nname = "lead"\nowner = "sales"\nrule = "lead_created"', "stages: their rules must come in the order"),
+    ('[[stages]]\nname = "deal"\nowner = "sales"\nrule = "opportunity_won"',
+     r"stages\[1\].name: 'deal' already means something else"),
+    ('[[stages]]\nname = "lead"\nowner = "sales"\nrule = "lead_created"',
+     "stages: one stage needs the rule opportunity_won, 0 have it"),
     ('[[stages]]\nname = "mql"\nowner = "sales"\nrule = "lead_status"',
      r"stages\[1\].values: name the lead statuses that count as 'mql'"),
     ('[[stages]]\nname = "mql"\nowner = "sales"\nrule = "lead_status"\nvalues = "MQL"',
@@ -142,8 +153,16 @@ def test_month_end_is_the_last_moment_of_a_leap_february():
     assert Agreement().month_end("2028-02") == pd.Timestamp("2028-02-29T23:59:59.999999Z")
 
 
+def test_read_agreement_of_a_zip_stands_beside_it(tmp_path):
+    (tmp_path / "export.zip").write_bytes(b"PK")
+    (tmp_path / "agreement.toml").write_text('[company]\nname = "Example"')
+    assert read_agreement(tmp_path / "export.zip").company == "Example"
+    with pytest.raises(ValueError, match=r"none: there is no such folder or ZIP"):
+        read_agreement(tmp_path / "none")
+
+
 def test_draft_agreement_reads_back_with_the_statuses_seen(crm):
-    drafted = parse_agreement(tomllib.loads(draft_agreement(crm)))
+    drafted = parse_agreement(tomllib.loads(draft_agreement(crm, ["EUR"])))
     assert drafted.currency == "EUR"
     assert {stage.name: stage.values for stage in drafted.stages} == {
         "lead": (), "mql": ("MQL",), "sql": ("SQL",), "opportunity": (), "customer": ()}
@@ -152,12 +171,17 @@ def test_draft_agreement_reads_back_with_the_statuses_seen(crm):
 def test_draft_agreement_escapes_statuses_and_leaves_out_stages_without_one(crm):
     changes = make("stage_changes", change_id=["h"], record_type="lead", record_id="L1", stage='MQL "hot"\\\n[x]',
                    changed_at="2026-01-01")
-    text = draft_agreement(dataclasses.replace(crm, stage_changes=changes))
+    text = draft_agreement(dataclasses.replace(crm, stage_changes=changes), ["EUR"])
     stages = parse_agreement(tomllib.loads(text)).stages
     assert [(stage.name, stage.values) for stage in stages if stage.values] == [("mql", ('MQL "hot"\\ [x]',))]
     assert "sql" not in [stage.name for stage in stages]
 
 
 def test_draft_agreement_of_an_export_without_currency_reads_back(crm):
-    text = draft_agreement(dataclasses.replace(crm, currency="XXX"))
-    assert parse_agreement(tomllib.loads(text)).currency in (None, "XXX")
+    text = draft_agreement(dataclasses.replace(crm, currency="XXX"), [])
+    assert parse_agreement(tomllib.loads(text)).currency is None
+
+
+def test_draft_agreement_asks_for_the_rates_of_several_currencies(crm):
+    drafted = parse_agreement(tomllib.loads(draft_agreement(crm, ["EUR", "SEK", "USD"]).replace("# SEK", "SEK")))
+    assert (drafted.currency, drafted.rates) == ("EUR", {"SEK": 1.0})

@@ -1,4 +1,4 @@
-"""The house's rules that a machine can hold."""
+"""The project's rules that a machine can hold."""
 
 import ast
 import re
@@ -17,6 +17,8 @@ ORDER = ["tables", "agreement", "sources", "world", "simulate", "campaigns", "co
          "credit", "roi", "sentences", "figures", "workbook", "page", "report", "cli", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]
+CLOCK = ("now", "today", "utcnow", "time", "localtime", "gmtime")
+MANIFEST_WRITER = ("report", "_write_report")    # the one that may look at the clock, for made_at
 VENDOR_FIELDS = re.compile(
     r"\b(CampaignId|ParentId|StageName|CloseDate|IsWon|IsClosed|IsDeleted|HasResponded|ActualCost|BudgetedCost|LeadSource|"
     r"FirstRespondedDate|CreatedDate|LastModifiedDate|SystemModstamp|MasterRecordId|ConvertedContactId|TaskSubtype|"
@@ -86,15 +88,19 @@ def test_public_function_says_what_it_does_and_takes(path):
     assert [function.name for function in public if function.returns is None] == []
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "report"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_module_does_not_look_at_the_clock(path):
-    assert calls_of(path, "now") + calls_of(path, "today") + calls_of(path, "utcnow") == []
+    looks = [call.lineno for name in CLOCK for call in calls_of(path, name)]
+    excused = [each for each in functions_of(path) if (path.stem, each.name) == MANIFEST_WRITER]
+    assert len(excused) == (path.stem == "report")
+    assert [line for line in looks if not any(each.lineno <= line <= each.end_lineno for each in excused)] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
 def test_notebook_defines_and_computes_nothing(path):
     cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
     nodes = [node for source in cells for node in ast.walk(ast.parse(source))]
-    forbidden = ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.For | ast.While
+    forbidden = (ast.FunctionDef | ast.ClassDef | ast.Lambda | ast.For | ast.While |
+                 ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp)
     assert nodes and not [node for node in nodes if isinstance(node, forbidden)]
     assert not [node for node in nodes if getattr(node, "attr", "") in ("groupby", "apply", "merge", "pivot_table")]

@@ -31,7 +31,7 @@ def climb(parents, id):
     return line
 
 
-# The roll-up fixture of the definitions: an event with an e-mail below it.
+# The roll-up fixture: an event with an e-mail below it.
 EVENT = dict(campaign_id=["event", "email"], parent_id=[None, "event"], campaign_name=["Event", "E-mail"],
              budgeted_cost=[45000.0, 15500.0], actual_cost=[None, 20000.0], expected_revenue=[225000.0, 100000.0],
              n_sent=[18575, 18575])

@@ -1,8 +1,11 @@
 """Commands read, call and write; bad input is one line on stderr, exit status 2, and nothing written."""
 
 import csv
+import json
 import os
 import re
+import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -130,7 +133,8 @@ def test_version_is_the_package_s(capsys):
      "half_life_days: nan is not a positive number"),
     (["report", "campaign-roi", "--month", "2026-10", "--lookback-days", "-3"],
      "lookback_days: -3 is not a positive number"),
-    (["report", "campaign-roi", "--month", "2026-10", "--lookback-days", "year"], "--lookback-days: invalid int value"),
+    (["report", "campaign-roi", "--month", "2026-10", "--lookback-days", "year"],
+     "'year' is neither a whole number of days nor none"),
 ])
 def test_arguments_are_refused_in_one_line_before_anything_runs(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.setattr("attribution.report.execute_notebook", lambda *_, **__: pytest.fail("it ran"))
@@ -139,11 +143,11 @@ def test_arguments_are_refused_in_one_line_before_anything_runs(tmp_path, capsys
     assert not (tmp_path / "reports").exists()
 
 
-def without_accounts(folder):
+def no_file(folder):
     (folder / "Account.csv").unlink()
 
 
-def without_column(folder):
+def no_column(folder):
     write(folder, "Opportunity.csv", read(folder, "Opportunity.csv").replace('"CloseDate"', '"Closed"', 1))
 
 
@@ -166,31 +170,83 @@ def cut_in_half(folder):
     write(folder, "CampaignMember.csv", text[:len(text) // 2])
 
 
-def emptied(folder):
+def id_twice(folder):
+    text = read(folder, "Campaign.csv")
+    write(folder, "Campaign.csv", text + text.splitlines(keepends=True)[1])
+
+
+def put_root_below(folder, parent_id):
+    root = rows_of("Campaign.csv")[0]
+    text, named = read(folder, "Campaign.csv"), f'"{root["Name"]}",'
+    assert text.count(f'{named}"{root["ParentId"]}"') == 1
+    write(folder, "Campaign.csv", text.replace(f'{named}"{root["ParentId"]}"', f'{named}"{parent_id}"'))
+
+
+def circle(folder):
+    root = rows_of("Campaign.csv")[0]["Id"]
+    put_root_below(folder, next(row["Id"] for row in rows_of("Campaign.csv") if row["ParentId"] == root))
+
+
+def no_parent(folder):
+    put_root_below(folder, "7015g0000000000AAA")
+
+
+def no_tables(folder):
     for path in folder.glob("*.csv"):
         path.unlink()
 
 
-BROKEN = [(without_accounts, r"Account\.csv"), (without_column, r"Opportunity.*CloseDate"),
-          (amount_of_words, r"Opportunity.*Amount.* 1 of [\d,]+ rows"), (two_currencies, "SEK"),
-          (negative_cost, r"negative in 1 of [\d,]+ rows"), (cut_in_half, r"CampaignMember\.csv.*cut"),
-          (emptied, "no Salesforce export")]
+def no_folder(folder):
+    folder.rename(folder.with_name("elsewhere"))
 
 
-@pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda case: getattr(case, "__name__", ""))
-def test_bad_data_is_refused_in_one_line(export, capsys, broken, words):
-    broken(export)
-    deal = won_in_october()[0]["Id"]
-    assert re.search(words, refused(capsys, "explain", deal, "--month", "2026-10", "--data", export))
+def no_such_month(folder):
+    assert not re.search(r"2019-01-\d\d", read(folder, "CampaignMember.csv"))
 
 
-@pytest.mark.parametrize(("month", "broken", "words"), [
-    ("2026-10", cut_in_half, r"CampaignMember\.csv.*cut"), ("2026-10", emptied, "no Salesforce export"),
-    ("2019-01", lambda _: None, "2019-01"),
-], ids=["cut_in_half", "emptied", "month_without_data"])
-def test_report_refuses_bad_data_in_one_line_and_writes_nothing(tmp_path, export, capsys, month, broken, words):
+ROOT_ID = rows_of("Campaign.csv")[0]["Id"]
+BAD_DATA = {
+    no_file: r"Account\.csv", no_column: r"Opportunity\.csv.*CloseDate",
+    amount_of_words: r"Opportunity.*Amount.* 1 of [\d,]+ rows", negative_cost: r"negative in 1 of [\d,]+ rows",
+    two_currencies: "SEK", cut_in_half: r"CampaignMember\.csv.*cut",
+    id_twice: rf"Campaign\.csv: Id stands more than once in 2 of [\d,]+ rows \(first: {ROOT_ID}\)",
+    circle: rf"2 of [\d,]+ campaigns stand above themselves in a circle \(first: {ROOT_ID}, ",
+    no_parent: rf"parent_id not found in 1 of [\d,]+ rows \(first: {ROOT_ID}\)",
+    no_tables: "no Salesforce export", no_folder: "export: there is no such", no_such_month: "2019-01 has no data"}
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.is_file() and path.read_bytes() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("broken", BAD_DATA, ids=lambda broken: broken.__name__)
+def test_report_refuses_bad_data_in_one_line_and_leaves_the_last_good_month(tmp_path, export, capsys, broken):
     broken(export)
     out = tmp_path / "reports"
+    (out / "2026-10").mkdir(parents=True)
+    (out / "2026-10" / "campaign_roi.html").write_text("the last good month")
+    before, month = contents(out), "2019-01" if broken is no_such_month else "2026-10"
     said = refused(capsys, "report", "campaign-roi", "--month", month, "--data", export, "--out", out)
-    assert re.search(words, said)
-    assert not out.exists()
+    assert re.search(BAD_DATA[broken], said)
+    assert contents(out) == before
+
+
+def test_report_of_a_zip_takes_the_agreement_beside_it(tmp_path, capsys):
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for file in sorted(SAMPLE.glob("*.csv")):
+            archive.write(file, file.name)
+    shutil.copy(SAMPLE / "agreement.toml", tmp_path)
+    out = tmp_path / "reports"
+    assert main(["report", "campaign-roi", "--month", "2026-10", "--data", str(tmp_path / "export.zip"),
+                 "--out", str(out)]) == 0
+    assert "Harmaja Controls Oy" in (out / "2026-10" / "campaign_roi.html").read_text(encoding="utf-8")
+    said = json.loads((out / "2026-10" / "manifest.json").read_text())["campaign_roi"]["inputs"]
+    assert {"export.zip", "agreement.toml"} <= said.keys()
+
+
+def test_report_refuses_a_manifest_that_it_cannot_add_to(tmp_path, capsys):
+    (tmp_path / "2026-10").mkdir()
+    (tmp_path / "2026-10" / "manifest.json").write_text("[]")
+    words = refused(capsys, "report", "campaign-roi", "--month", "2026-10", "--out", tmp_path)
+    assert "manifest.json: is no manifest that can be read" in words
+    assert (tmp_path / "2026-10" / "manifest.json").read_text() == "[]"

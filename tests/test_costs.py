@@ -161,3 +161,15 @@ def test_read_ledger_refuses_another_encoding(tmp_path):
     (tmp_path / "spend.csv").write_bytes("campaign_id,spent_on,cost,note\n701A,2026-10-31,1,Mäkelä\n".encode("latin-1"))
     with pytest.raises(TableError, match=r"^spend\.csv: is no table that can be read \(.*utf-8"):
         read_ledger(tmp_path)
+
+
+def test_read_ledger_refuses_more_cells_than_the_header_has(tmp_path):
+    (tmp_path / "spend.csv").write_text("campaign_id,spent_on,cost\n701A,2026-10-05,12,000.00\n")
+    with pytest.raises(TableError, match=r"spend\.csv: lines have more cells than the header"):
+        read_ledger(tmp_path)
+
+
+def test_read_ledger_of_a_zip_stands_beside_it_and_its_ids_are_trimmed(tmp_path):
+    (tmp_path / "export.zip").write_bytes(b"PK")
+    (tmp_path / "spend.csv").write_text("campaign_id,spent_on,cost\n701A ,2026-10-05,12\n")
+    assert read_ledger(tmp_path / "export.zip")["campaign_id"].tolist() == ["701A"]

@@ -352,6 +352,6 @@ def test_one_account_with_many_touches_and_deals_costs_no_join():
     deals = pd.DataFrame({"conversion_id": [f"d{i:03}" for i in range(200)], "account_id": "Acme", "person_id": None,
                           "value": 1000.01,
                           "converted_at": pd.Timestamp("2026-01-02", tz="UTC") + pd.to_timedelta(np.arange(200), "h")})
-    table = credit_by_campaign(touches, deals, ["linear", "time_decay"], lookback_days=0.5)
+    table = credit_by_campaign(touches, deals, ["linear", "time_decay"], lookback_days=1)
     assert table.groupby("model")["credit"].sum().round(2).to_dict() == {"linear": 200002.0, "time_decay": 200002.0}
     assert (table["n_conversions"] == 200).all() and len(table) == 14

@@ -7,7 +7,7 @@ import pytest
 from conftest import AS_OF, make
 
 from attribution.agreement import Agreement, Stage
-from attribution.funnel import build_conversions, build_entries, build_pipeline
+from attribution.funnel import build_conversions, build_entries, build_pipeline, find_lapsed
 from attribution.tables import UTC, TableError
 
 
@@ -189,7 +189,23 @@ def test_is_new_customer_goes_to_the_first_deal_won_in_order_of_close_creation_a
                  close_on=["2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01", "2026-03-01"])
     rows = conversions_of(dataclasses.replace(crm, opportunities=deals), agreement)
     assert rows.set_index("conversion_id")["is_new_customer"].to_dict() == {
-        "e": False, "d": True, "c": False, "b": True, "a": True}
+        "e": False, "d": True, "c": False, "b": True, "a": False}
+
+
+def test_is_new_customer_counts_an_account_once_where_a_deal_is_written_down_after_its_close(crm, agreement):
+    deals = make("opportunities", opportunity_id=["d1", "d2"], account_id="x", stage="Won", is_won=True, is_closed=True,
+                 value=1.0, created_at=["2026-10-05", "2026-09-01"], close_on=["2026-10-01", "2026-10-03"])
+    rows = conversions_of(dataclasses.replace(crm, opportunities=deals), agreement)
+    assert rows.set_index("conversion_id")["is_new_customer"].to_dict() == {"d1": True, "d2": False}
+
+
+def test_build_pipeline_leaves_lapsed_deals_out(crm, agreement):
+    deals = make("opportunities", opportunity_id=["fresh", "edge", "lapsed"], account_id="x", stage="Proposal",
+                 value=1.0, expected_value=1.0, created_at="2026-01-05",
+                 close_on=["2026-12-01", "2026-10-01", "2026-09-30"])
+    entries = build_entries(dataclasses.replace(crm, opportunities=deals), agreement)
+    assert build_pipeline(entries, deals, as_of=AS_OF)["conversion_id"].tolist() == ["fresh", "edge"]
+    assert find_lapsed(deals, AS_OF).tolist() == [False, False, True]
 
 
 def test_is_new_customer_asks_what_was_won_before_the_record_reached_its_stage(crm, agreement):

@@ -18,7 +18,7 @@ FIVE = JourneyArrays(
 ONE = JourneyArrays(np.array([0]), np.array([1]), np.array([1]), np.array([0]), np.zeros(1), np.zeros(1),
                     np.zeros(1, bool), np.zeros(1, bool), np.zeros(1, bool), np.zeros(1), np.zeros(1))
 
-# definitions.md, "Rule models, and whose definition", in percent of the journey of five touches above.
+# The glossary, "Rule models", and each vendor's own definition, in percent of the journey of five touches above.
 PERCENT = {
     "first_touch": {"ours hubspot marketo_measure dreamdata": [100, 0, 0, 0, 0], "salesforce": [0, 100, 0, 0, 0]},
     "last_touch": {"ours hubspot dreamdata": [0, 0, 0, 0, 100], "marketo_measure": [0, 100, 0, 0, 0],

@@ -68,8 +68,17 @@ def test_inputs_are_every_file_of_the_data_folder(tmp_path):
     data = tmp_path / "export"
     data.mkdir()
     (data / "Campaign.csv").write_bytes(b"Id\n")
+    (data / "agreement.toml").write_bytes(b"[company]\n")
     inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)})
     assert inputs["Campaign.csv"] == hashlib.sha256(b"Id\n").hexdigest()
+    assert inputs["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
+
+
+def test_inputs_of_a_zip_are_the_zip_and_what_stands_beside_it(tmp_path):
+    for name in ("export.zip", "agreement.toml", "spend.csv", "other.toml"):
+        (tmp_path / name).write_bytes(name.encode())
+    inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(tmp_path / "export.zip")})
+    assert inputs.keys() - {"requirements.lock"} == {"export.zip", "agreement.toml", "spend.csv"}
 
 
 def test_executed_notebook_says_nothing_of_time_or_machine(month):
@@ -244,11 +253,13 @@ def is_running(pid):
     return True
 
 
-def test_provenance_is_of_data_parameters_and_lock_alone():
+def test_provenance_is_of_data_parameters_agreement_and_lock_alone(tmp_path):
+    (tmp_path / "agreement.toml").write_bytes(b"[company]\n")
     crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"})
-    table = provenance(crm, {"month": "2026-10"})
+    table = provenance(crm, {"data_dir": str(tmp_path)})
     sha256 = {item: value for item, value in zip(table["item"], table["value"], strict=True)}
     assert sha256["data"] == hashlib.sha256(b'{"A.csv": "11", "B.csv": "22"}').hexdigest()
-    assert sha256["parameters"] == hashlib.sha256(b'{"month": "2026-10"}').hexdigest()
+    assert sha256["parameters"] == hashlib.sha256(json.dumps({"data_dir": str(tmp_path)}).encode()).hexdigest()
+    assert sha256["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
     assert sha256["requirements.lock"] == hashlib.sha256((report.ROOT / "requirements.lock").read_bytes()).hexdigest()
-    assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "requirements.lock"]
+    assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "agreement.toml", "requirements.lock"]

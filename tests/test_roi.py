@@ -22,6 +22,7 @@ from attribution.roi import (
     budget_against_actual,
     campaign_roi,
     check_month,
+    check_reconciled,
     choose_model,
     compare_with_crm,
     count_name,
@@ -44,7 +45,7 @@ from attribution.roi import (
     shifts_to_test,
 )
 from attribution.sentences import indent
-from attribution.tables import TableError
+from attribution.tables import UTC, TableError
 
 
 def costs_of(**costs):
@@ -82,7 +83,7 @@ def whole_returns(crm, agreement, on_orphan="raise"):
 
 # campaign_roi ---------------------------------------------------------------------------------------------------------
 
-def test_campaign_roi_of_the_definitions_check(tree):
+def test_campaign_roi_of_the_glossary_check(tree):
     # cost 10,000, value 50,000, margin 60 %: ROAS 5, ROI 4, ROMI 2
     returns = campaign_roi(make_credit(("d", "ads", 50000.0)), costs_of(ads=10000.0), tree, contribution_margin=0.6)
     for name in ("ads", "emea"):
@@ -140,10 +141,11 @@ def test_campaign_roi_counts_a_deal_touched_by_two_siblings_once_at_the_parent(t
 
 def test_campaign_roi_counts_people_once_at_each_node_and_every_response(tree):
     touches = pd.DataFrame([("slush", "ann"), ("slush", "ann"), ("nordic", "ann"), ("nordic", "bo"), ("ads", "bo")],
-                           columns=["campaign_id", "person_id"], dtype="str")
+                           columns=["campaign_id", "person_id"], dtype="str").assign(kind="response")
+    touches = touches.assign(kind=touches["kind"].where(touches["campaign_id"] != "ads", "membership"))
     returns = campaign_roi(make_credit(), costs_of(), tree, touches=touches).set_index("campaign_id")
     assert returns.loc[["emea", "fairs", "slush", "nordic", "ads"], "n_people"].tolist() == [2, 2, 1, 2, 1]
-    assert returns.loc[["emea", "fairs", "slush"], "n_responses_with_children"].tolist() == [5, 4, 2]
+    assert returns.loc[["emea", "fairs", "slush"], "n_responses_with_children"].tolist() == [4, 4, 2]
 
 
 def test_campaign_roi_splits_credit_by_the_opportunity_and_by_customer(tree):
@@ -191,7 +193,7 @@ def test_campaign_roi_raises_on_an_orphan_unless_it_is_to_be_left_out(orphaned):
 
 def test_campaign_roi_keeps_what_was_left_out_of_the_tree_in_one_row(orphaned):
     credit = make_credit(("d", "slush", 60.0), ("d", "nordic", 20.0), ("e", "ads", 30.0), ("f", None, 5.0))
-    touches = pd.DataFrame({"campaign_id": ["slush", "nordic"], "person_id": ["ann", "ann"]}, dtype="str")
+    touches = pd.DataFrame({"campaign_id": ["slush", "nordic"], "person_id": "ann", "kind": "response"}, dtype="str")
     returns = campaign_roi(credit, costs_of(slush=10.0, fairs=2.0, ads=3.0, late=1.0), orphaned, on_orphan="leave_out",
                            touches=touches, pipeline=make_credit(("g", "slush", 7.0)))
     assert returns["path"].tolist() == ["EMEA", "EMEA > Ads", "(left out of the tree)", "(unattributed)"]
@@ -300,6 +302,20 @@ def test_credit_stages_passes_over_a_stage_that_nobody_entered(crm, agreement):
                            lookback_days=365)
     assert stages["stage"].drop_duplicates().tolist() == ["lead", "opportunity"]
     assert stages.groupby(["stage", "conversion_id"])["weight"].sum().tolist() == pytest.approx([1.0] * 6)
+
+
+def test_credit_stages_gives_a_lead_to_the_campaign_whose_membership_was_written_after_it(crm, agreement):
+    born = pd.Timestamp("2026-03-01T10:00Z")
+    people = crm.people.head(1).assign(lead_created_at=born)
+    late = [born + pd.Timedelta(minutes=1), born + pd.Timedelta(days=1), born + pd.Timedelta(days=2)]
+    touches = make("touches", touch_id=["t1", "t2", "t3"], person_id="ann", campaign_id=["slush", "ads", "nordic"],
+                   touched_at=late, joined_at=late, kind="membership")
+    small = dataclasses.replace(crm, people=people, touches=touches, stage_changes=make("stage_changes"),
+                                opportunities=make("opportunities"))
+    rows = credit_stages(small, build_entries(small, agreement), agreement, "linear", linking="hybrid",
+                         lookback_days=365)
+    assert rows[["campaign_id", "weight"]].to_numpy().tolist() == [["slush", 0.5], ["ads", 0.5]]
+    assert (rows["converted_at"] == born).all()                          # the lead stays in its own month
 
 
 CRM_TABLES = ("campaigns", "people", "accounts", "touches", "opportunities", "contact_roles", "stage_changes")
@@ -496,8 +512,10 @@ def test_flag_too_early_flags_what_began_less_than_a_cycle_ago(tree):
     assert flags.to_dict() == {"EMEA": False, "EMEA > Ads": True, "EMEA > Fairs": False, "EMEA > Fairs > Nordic": True,
                                "EMEA > Fairs > Slush": False, "(unattributed)": False}
     assert not flag_too_early(returns, tree, AS_OF, np.nan)["is_too_early"].any()
-    undated = tree.assign(starts_on=pd.NaT).astype({"starts_on": "datetime64[us]"})
-    assert not flag_too_early(returns, undated, AS_OF, 9e9)["is_too_early"].any()
+    undated = tree.assign(starts_on=pd.NaT, created_at=pd.Timestamp("2026-10-01", tz="UTC")).astype(
+        {"starts_on": "datetime64[us]", "created_at": UTC})
+    flags = [flag_too_early(returns, undated, AS_OF, days).set_index("path")["is_too_early"] for days in (30.0, 31.0)]
+    assert [flag["EMEA > Ads"] for flag in flags] == [False, True]       # the record is 30.9 days old
 
 
 @pytest.fixture
@@ -608,6 +626,30 @@ def test_compare_with_crm_counts_touches_campaigns_and_people(reasons):
     assert counts.loc[["a", "b", "c", "g"]].to_numpy().tolist() == [[1, 1, 1], [2, 2, 1], [2, 2, 2], [0, 0, 0]]
 
 
+def test_compare_with_crm_knows_a_person_whom_the_linking_does_not_reach():
+    touches = make("touches", touch_id=["t1", "t2"], person_id=["ann", "bo"], account_id="acme", kind="response",
+                   campaign_id=["slush", "ads"], touched_at=["2026-09-01", "2026-09-02"], joined_at="2026-09-01")
+    deal = conversions_of(conversion_id=["d"], account_id=["acme"], value=[10.0])
+    deals = make("opportunities", opportunity_id=["d"], stage="Won", close_on="2026-10-15", created_at="2026-09-01",
+                 primary_campaign_id=["ads"])
+    roles = make("contact_roles", contact_role_id=["r"], opportunity_id=["d"], person_id=["ann"])
+    journeys = build_journeys(touches, deal, roles)
+    by_account = build_journeys(touches, deal, linking="account")
+    assert compare_with_crm(deal, journeys, share_credit(journeys), deals, touches,
+                            by_account)["reason"].tolist() == ["not linked"]
+
+
+def test_compare_with_crm_does_not_say_of_a_worthless_deal_that_we_agree():
+    touches = make("touches", touch_id=["t1"], person_id=["ann"], account_id="acme", kind="response",
+                   campaign_id=["slush"], touched_at=["2026-09-01"], joined_at="2026-09-01")
+    deal = conversions_of(conversion_id=["d"], account_id=["acme"], value=[0.0])
+    deals = make("opportunities", opportunity_id=["d"], stage="Won", close_on="2026-10-15", created_at="2026-09-01",
+                 primary_campaign_id=["ads"])
+    journeys = build_journeys(touches, deal)
+    assert compare_with_crm(deal, journeys, share_credit(journeys), deals, touches)["reason"].tolist() == [
+        "another campaign's"]
+
+
 def test_compare_with_crm_of_no_deals_is_empty(crm):
     journeys = build_journeys(crm.touches, make("conversions"), crm.contact_roles)
     assert len(compare_with_crm(make("conversions"), journeys, share_credit(journeys), crm.opportunities,
@@ -681,6 +723,22 @@ def test_budget_against_actual_by_hand(tree):
     assert rows.loc["emea", "spent_share"] == pytest.approx(2 / 3) and rows.loc["slush", "spent_share"] == 0.9
     assert rows.loc["ads", ["budgeted_cost_with_children", "actual_cost_with_children", "remaining",
                             "spent_share"]].isna().all()
+
+
+def test_budget_against_actual_tells_what_was_spent_where_nothing_was_budgeted(tree):
+    spent = tree.assign(actual_cost=tree["campaign_id"].map({"ads": 70.0, "slush": 900.0, "nordic": 100.0}),
+                        budgeted_cost=tree["campaign_id"].map({"slush": 1000.0}))
+    rows = budget_against_actual(spent).set_index("campaign_id")["unplanned_with_children"]
+    assert rows[["emea", "ads", "fairs", "slush", "nordic"]].tolist() == [170.0, 70.0, 100.0, 0.0, 100.0]
+    whole = budget_against_actual(spent.assign(budgeted_cost=tree["campaign_id"].map({"emea": 1000.0})))
+    assert (whole["unplanned_with_children"] == 0).all()                 # the programme's budget covers what is below
+
+
+def test_check_reconciled_refuses_a_report_whose_money_does_not_add_up():
+    lines = pd.DataFrame({"line": ["EMEA", "Sum", "CRM", "Difference"], "value": [5.0, 5.0, 5.01, -0.01]})
+    with pytest.raises(TableError, match=r"sum to 5\.00, the CRM's closed-won to 5\.01: -0\.01 apart"):
+        check_reconciled(lines)
+    check_reconciled(lines.assign(value=[5.0, 5.0, 5.0, 0.0]))
 
 
 def test_stages_of_the_companys_own_are_counted_by_their_name(crm):

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import zipfile
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution.agreement import Agreement
+from attribution.agreement import Agreement, Stage
 from attribution.sources import find_folder, read_crm
 from attribution.sources.salesforce_files import lengthen_ids
 from attribution.tables import TableError
@@ -907,3 +908,60 @@ def test_read_crm_counts_a_public_samples_memberships():
     touches = read_crm(SAMPLE, Agreement(touches="memberships")).touches
     assert len(touches) == 68
     assert touches["campaign_id"].nunique() == 8
+
+
+def without_column(path: Path, column: str) -> None:
+    with open(path, newline="", encoding="iso-8859-1") as file:
+        rows = [{name: cell for name, cell in row.items() if name != column} for row in csv.DictReader(file)]
+    with open(path, "w", newline="", encoding="iso-8859-1") as file:
+        writer = csv.DictWriter(file, rows[0], quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize(("file", "column"), [("Lead.csv", "ConvertedContactId"), ("CampaignMember.csv", "ContactId"),
+                                              ("CampaignMember.csv", "LeadId")])
+def test_read_crm_refuses_an_export_whose_people_cannot_be_told_to_be_one(export, file, column):
+    without_column(export / file, column)
+    assert_refused(export, f"{file}: there is no column {column}")
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (b"Id;Name\n1;2\n", "Account.csv: its cells are parted by semicolons"),
+    ("Id,Name\n".encode("utf-16"), "Account.csv: is in UTF-16"),
+])
+def test_read_crm_says_which_form_of_csv_it_cannot_read(export, data, message):
+    (export / "Account.csv").write_bytes(data)
+    assert_refused(export, message)
+
+
+def set_cell(path: Path, column: str, value: str) -> None:
+    with open(path, newline="", encoding="iso-8859-1") as file:
+        rows = list(csv.DictReader(file))
+    rows[0][column] = value
+    with open(path, "w", newline="", encoding="iso-8859-1") as file:
+        writer = csv.DictWriter(file, rows[0], quoting=csv.QUOTE_ALL)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.mark.parametrize(("file", "column", "value", "message"), [
+    ("Opportunity.csv", "CloseDate", "2026-10-31garbage", "CloseDate is no day such as 2026-10-31 in 1 of"),
+    ("Opportunity.csv", "CloseDate", "0001-01-01", "CloseDate is not between 1900 and 2200 in 1 of"),
+    ("CampaignMember.csv", "CreatedDate", "2262-01-01 00:00:00", "CreatedDate is not between 1900 and 2200 in 1 of"),
+])
+def test_read_crm_refuses_a_time_that_is_not_of_our_days(export, file, column, value, message):
+    set_cell(export / file, column, value)
+    assert_refused(export, f"{file}: {message}")
+
+
+def test_read_crm_takes_the_year_9999_for_no_end(export):
+    set_cell(export / "Campaign.csv", "EndDate", "9999-12-31 00:00:00")
+    assert pd.isna(read_crm(export, HELSINKI).campaigns.loc[0, "ends_on"])
+
+
+def test_read_crm_names_a_status_of_the_agreement_that_no_lead_ever_had(export):
+    stages = (Stage("mql", "marketing", "lead_status", ("Marketing qualified by nobody",)), *Agreement().stages[3:])
+    said = read_crm(export, replace(HELSINKI, stages=stages)).missing.set_index("source")["consequence"]
+    assert "no lead ever had the status 'Marketing qualified by nobody'; statuses seen: " in said[
+        "agreement.toml: values of stage 'mql'"]

@@ -151,8 +151,7 @@ def test_say_came_in_of_one_of_each_and_of_a_month_that_is_not_over(crm, agreeme
     early = dataclasses.replace(crm, **one, exported_at=pd.Timestamp("2026-10-20T22:00:00Z"))
     assert say_came_in(early, agreement) == (
         "The tables speak of the end of 2026-10-31: 1 touch of 1 person, 1 campaign, 1 deal. No row was left out. All "
-        "money "
-        "is in EUR. The export was made on 2026-10-21, before the month was over: the month is not complete.")
+        "money is in EUR. The latest change that the export has seen is of 2026-10-21: the month may not be complete.")
 
 
 def test_list_tables_counts_rows(crm):
@@ -208,8 +207,11 @@ def test_title_split():
 
 
 def test_title_budget():
-    rows = pd.DataFrame({"actual_cost_with_children": [30.0, np.nan], "budgeted_cost_with_children": [40.0, 20.0]})
+    rows = pd.DataFrame({"actual_cost_with_children": [30.0, np.nan], "budgeted_cost_with_children": [40.0, 20.0],
+                         "unplanned_with_children": 0.0})
     assert plain(title_budget(rows, "EUR")) == "€30 spent of €60 budgeted (50 %)"
+    assert plain(title_budget(rows.assign(unplanned_with_children=[9.0, 0.0]), "EUR")) == (
+        "€21 spent of €60 budgeted (35 %), and €9 where nothing was budgeted")
     assert title_budget(rows.assign(budgeted_cost_with_children=np.nan), "EUR") == "€30 spent; no budget is known"
     assert title_budget(rows.head(0), "EUR") == "€0 spent; no budget is known"
 

@@ -5,13 +5,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from attribution.agreement import Agreement, read_agreement
 from attribution.sources.salesforce_files import Export, read_export
 from attribution.sources.salesforce_money import in_one_currency
-from attribution.tables import CRM, SCHEMAS, UTC, TableError, check_table, first_keys
+from attribution.tables import (
+    CRM,
+    SCHEMAS,
+    UTC,
+    TableError,
+    check_table,
+    find_rows,
+    first_keys,
+    is_in,
+    look_up,
+    sort_rows,
+)
 
 
 @dataclass(frozen=True)
@@ -104,24 +113,13 @@ def _gone_or_merged(rows: pd.DataFrame, asked: Question) -> dict[str, pd.Series]
     return {"merged into another record": rows["MasterRecordId"].notna()} | _gone(rows, asked)
 
 
-def _positions(ids: pd.Series, among: pd.Series | pd.Index) -> np.ndarray:
-    """Give each id's position in another column, -1 where it is not there."""
-    found = pc.index_in(pa.array(ids, pa.string()), value_set=pa.array(among, pa.string()))
-    return np.where(ids.isna(), -1, found.fill_null(-1).to_numpy())
-
-
-def _look_up(ids: pd.Series, values: pd.Series) -> pd.Series:
-    """Give each id's value in a series indexed by id, null where there is none."""
-    return pd.Series(values.array.take(_positions(ids, values.index), allow_fill=True), index=ids.index)
-
-
 def _masters(rows: pd.DataFrame, file: str) -> pd.Series:
     """Give, for each merged record's id, the id of the record that stands for it in the end."""
     merged = rows[rows["MasterRecordId"].notna()]
     masters = merged.set_index("Id")["MasterRecordId"]
     for _ in range(len(masters).bit_length()):       # each pass doubles the steps taken along a chain of merges
-        masters = _look_up(masters, masters).fillna(masters)
-    circle = masters[masters.isin(masters.index)]
+        masters = look_up(masters, masters).fillna(masters)
+    circle = masters[is_in(masters, masters.index)]
     if len(circle):
         raise TableError(f"{file}.csv: MasterRecordId goes round in a circle in {len(circle):,} of {len(rows):,} rows "
                          f"({first_keys(circle.index.to_series())}). Export {file}.csv again.")
@@ -129,7 +127,7 @@ def _masters(rows: pd.DataFrame, file: str) -> pd.Series:
 
 
 def _follow(ids: pd.Series, masters: pd.Series) -> pd.Series:
-    return _look_up(ids, masters).fillna(ids)
+    return look_up(ids, masters).fillna(ids)
 
 
 _REPORTED = {
@@ -178,7 +176,7 @@ def _people(export: Export, asked: Question, account_of: pd.Series) -> tuple:
         export["Contact"], "people", _gone_or_merged(export["Contact"], asked))
     leads, leads_out = _sort_out(export["Lead"], "people", _gone_or_merged(export["Lead"], asked))
     masters = pd.concat([_masters(export["Lead"], "Lead"), _masters(export["Contact"], "Contact")])
-    leads = _converted(leads, contacts, masters, asked).sort_values(["CreatedDate", "Id"])
+    leads = sort_rows(_converted(leads, contacts, masters, asked), ["CreatedDate", "Id"])
     contacts = contacts.assign(AccountId=_follow(contacts["AccountId"], account_of))
     account = _follow(leads["ConvertedAccountId"], account_of)
     leads = leads.assign(ConvertedAccountId=account.where(leads["is_converted"]))
@@ -188,7 +186,7 @@ def _people(export: Export, asked: Question, account_of: pd.Series) -> tuple:
 def _converted(leads: pd.DataFrame, contacts: pd.DataFrame, masters: pd.Series, asked: Question) -> pd.DataFrame:
     contact = _follow(leads["ConvertedContactId"], masters)
     is_converted = (leads["IsConverted"] | contact.notna()) & ~(leads["ConvertedDate"] > asked.today)
-    is_there = _positions(contact, contacts["Id"]) >= 0
+    is_there = is_in(contact, contacts["Id"])
     return leads.assign(contact_id=contact, is_converted=is_converted,
                         person_id=contact.where(is_converted & is_there, leads["Id"]))
 
@@ -197,25 +195,25 @@ def _person_of(contacts: pd.DataFrame, leads: pd.DataFrame, masters: pd.Series) 
     """Map each lead's and contact's id, also of merged ones and of contacts not yet there, to the person's."""
     known = pd.concat([contacts.set_index("Id", drop=False)["Id"], leads.set_index("Id")["person_id"]])
     later = leads.dropna(subset="contact_id").drop_duplicates("contact_id")
-    later = later[_positions(later["contact_id"], known.index) < 0]
+    later = later[~is_in(later["contact_id"], known.index)]
     known = pd.concat([known, later.set_index("contact_id")["person_id"]])
-    return pd.concat([known, _look_up(masters, known).dropna()])
+    return pd.concat([known, look_up(masters, known).dropna()])
 
 
 def _people_table(contacts: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     first = leads.drop_duplicates("person_id")
-    ids = pd.concat([contacts["Id"], first.loc[_positions(first["person_id"], contacts["Id"]) < 0, "person_id"]],
+    ids = pd.concat([contacts["Id"], first.loc[~is_in(first["person_id"], contacts["Id"]), "person_id"]],
                     ignore_index=True)
-    contact = {column: _look_up(ids, contacts.set_index("Id")[column]) for column in (
+    contact = {column: look_up(ids, contacts.set_index("Id")[column]) for column in (
         "AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId")}
-    lead = {column: _look_up(ids, first.set_index("person_id")[column]) for column in (
+    lead = {column: look_up(ids, first.set_index("person_id")[column]) for column in (
         "Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry")}
     converted = leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")["ConvertedDate"]
     return _table("people", pd.DataFrame({
         "person_id": ids, "account_id": contact["AccountId"].fillna(lead["ConvertedAccountId"]), "lead_id": lead["Id"],
-        "contact_id": ids.where(_positions(ids, contacts["Id"]) >= 0),
+        "contact_id": ids.where(is_in(ids, contacts["Id"])),
         "created_at": pd.concat([contact["CreatedDate"], lead["CreatedDate"]], axis=1).min(axis=1),
-        "lead_created_at": lead["CreatedDate"], "converted_on": _look_up(ids, converted), "status": lead["Status"],
+        "lead_created_at": lead["CreatedDate"], "converted_on": look_up(ids, converted), "status": lead["Status"],
         "lead_source": contact["LeadSource"].fillna(lead["LeadSource"]),
         "title": contact["Title"].fillna(lead["Title"]),
         "country": contact["MailingCountry"].fillna(lead["Country"]), "industry": lead["Industry"],
@@ -225,13 +223,13 @@ def _people_table(contacts: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
 
 
 def _any_record(ids: pd.Series, contacts: pd.DataFrame, leads: pd.DataFrame, flag: str) -> np.ndarray:
-    return _positions(ids, pd.concat([contacts.loc[contacts[flag], "Id"], leads.loc[leads[flag], "person_id"]])) >= 0
+    return is_in(ids, pd.concat([contacts.loc[contacts[flag], "Id"], leads.loc[leads[flag], "person_id"]]))
 
 
 def _with_status(people: pd.DataFrame, changes: pd.DataFrame, asked: Question) -> pd.DataFrame:
     """Restore the status that each lead had at as_of, where its history tells."""
     last = changes[changes["record_type"] == "lead"].drop_duplicates("record_id", keep="last")
-    then = _look_up(people["lead_id"], last.set_index("record_id")["stage"]).fillna(people["status"])
+    then = look_up(people["lead_id"], last.set_index("record_id")["stage"]).fillna(people["status"])
     return people.assign(status=then if asked.is_past else people["status"])
 
 
@@ -245,15 +243,15 @@ def _touches(export: Export, asked: Question, campaigns: pd.DataFrame, people: p
                        kind=np.where(responded_at.notna(), "response", "membership"))
     rows, left_out = _sort_out(rows, "touches", _gone(rows, asked) | {
         "did not respond": responded_at.isna() & (asked.agreement.touches == "responses")})
-    rows = rows.assign(person_id=_look_up(rows["LeadId"], person_of).fillna(_look_up(rows["ContactId"], person_of)))
+    rows = rows.assign(person_id=look_up(rows["LeadId"], person_of).fillna(look_up(rows["ContactId"], person_of)))
     rows, lost = _sort_out(rows, "touches", {
-        "campaign deleted": _positions(rows["CampaignId"], campaigns["campaign_id"]) < 0,
+        "campaign deleted": ~is_in(rows["CampaignId"], campaigns["campaign_id"]),
         "no person (an account's membership)": rows["LeadId"].isna() & rows["ContactId"].isna(),
         "person deleted or not in the export": rows["person_id"].isna()})
     rows, twice = _sort_out(rows, "touches", {"same person and campaign twice": _is_repeat(rows, campaigns, people)})
     return _table("touches", pd.DataFrame({
         "touch_id": rows["Id"], "person_id": rows["person_id"],
-        "account_id": _look_up(rows["person_id"], people.set_index("person_id")["account_id"]),
+        "account_id": look_up(rows["person_id"], people.set_index("person_id")["account_id"]),
         "campaign_id": rows["CampaignId"], "touched_at": rows["touched_at"], "kind": rows["kind"],
         "joined_at": rows["CreatedDate"], "modified_at": rows["LastModifiedDate"], "status": rows["Status"],
     })), pd.concat([left_out, lost, twice])
@@ -261,9 +259,12 @@ def _touches(export: Export, asked: Question, campaigns: pd.DataFrame, people: p
 
 def _check_members(export: Export, asked: Question) -> None:
     rows, campaigns = export["CampaignMember"], export["Campaign"]
-    if not {"LeadId", "ContactId"} & set(export.columns["CampaignMember"]):
-        raise TableError("CampaignMember.csv: there is no column LeadId, ContactId. Export it again with both.")
-    lost = rows.loc[(_positions(rows["CampaignId"], campaigns["Id"]) < 0) & ~rows["IsDeleted"]
+    needed = [f"{name}Id" for name in ("Lead", "Contact") if len(export[name])]
+    absent = [column for column in needed if column not in export.columns["CampaignMember"]]
+    if absent:
+        raise TableError(f"CampaignMember.csv: there is no column {', '.join(absent)}. Export it again with LeadId and "
+                         "ContactId.")
+    lost = rows.loc[~is_in(rows["CampaignId"], campaigns["Id"]) & ~rows["IsDeleted"]
                     & ~(rows["CreatedDate"] > asked.as_of), "CampaignId"]
     if len(lost):
         raise TableError(f"CampaignMember.csv: CampaignId not found in Campaign.csv in {len(lost):,} of {len(rows):,} "
@@ -291,8 +292,8 @@ def _status_responded(export: Export) -> pd.Series:
 
 def _is_repeat(rows: pd.DataFrame, campaigns: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
     """Tell which rows repeat a person in a campaign: all but the earliest."""
-    pair = pd.Series(_positions(rows["person_id"], people["person_id"]) * np.int64(len(campaigns))
-                     + _positions(rows["CampaignId"], campaigns["campaign_id"]), index=rows.index)
+    pair = pd.Series(find_rows(rows["person_id"], people["person_id"]) * np.int64(len(campaigns))
+                     + find_rows(rows["CampaignId"], campaigns["campaign_id"]), index=rows.index)
     repeated = rows.loc[pair.duplicated(keep=False), ["touched_at", "CreatedDate", "Id"]].assign(pair=pair)
     later = repeated.sort_values(["touched_at", "CreatedDate", "Id"]).duplicated("pair")
     return pd.Series(rows.index.isin(later.index[later]), index=rows.index)
@@ -316,17 +317,17 @@ def _opportunities(export: Export, asked: Question, account_of: pd.Series) -> tu
 def _history(export: Export, asked: Question) -> pd.DataFrame:
     """List the deals' changes up to as_of, in time; rows of one second stand in the order of their ids."""
     rows = export["OpportunityHistory"]
-    return rows[~rows["IsDeleted"] & ~(rows["CreatedDate"] > asked.as_of)].sort_values(
-        ["OpportunityId", "CreatedDate", "Id"])
+    return sort_rows(rows[~rows["IsDeleted"] & ~(rows["CreatedDate"] > asked.as_of)],
+                     ["OpportunityId", "CreatedDate", "Id"])
 
 
 def _restored(deals: pd.DataFrame, history: pd.DataFrame, stage_ends: pd.DataFrame) -> pd.DataFrame:
     """Put back the stage, amount, close date and probability that the last change up to as_of left."""
     last = history.drop_duplicates("OpportunityId", keep="last").set_index("OpportunityId")
-    is_known = pd.Series(_positions(deals["Id"], last.index) >= 0, index=deals.index)
+    is_known = pd.Series(is_in(deals["Id"], last.index), index=deals.index)
     columns = [column for column in ("StageName", "Amount", "CloseDate", "Probability")
                if column != "Probability" or last[column].notna().any()]
-    then = deals.assign(**{column: _look_up(deals["Id"], last[column]).where(is_known, deals[column])
+    then = deals.assign(**{column: look_up(deals["Id"], last[column]).where(is_known, deals[column])
                            for column in columns})
     return then.assign(IsClosed=then["StageName"].isin(stage_ends.index[stage_ends["IsClosed"]]),
                        IsWon=then["StageName"].isin(stage_ends.index[stage_ends["IsWon"]]))
@@ -344,9 +345,9 @@ def _stage_ends(export: Export) -> pd.DataFrame:
 
 def _contact_roles(export: Export, asked: Question, deals: pd.DataFrame, person_of: pd.Series) -> tuple:
     rows = export["OpportunityContactRole"]
-    rows = rows.assign(person_id=_look_up(rows["ContactId"], person_of)).sort_values(["CreatedDate", "Id"])
+    rows = rows.assign(person_id=look_up(rows["ContactId"], person_of)).sort_values(["CreatedDate", "Id"])
     rows, left_out = _sort_out(rows, "contact_roles", _gone(rows, asked) | {
-        "deal deleted or not in the export": _positions(rows["OpportunityId"], deals["opportunity_id"]) < 0,
+        "deal deleted or not in the export": ~is_in(rows["OpportunityId"], deals["opportunity_id"]),
         "person deleted or not in the export": rows["person_id"].isna()})
     rows, twice = _sort_out(rows, "contact_roles", {
         "same person and deal twice": rows.duplicated(["OpportunityId", "person_id"])})
@@ -359,7 +360,7 @@ def _stage_changes(export: Export, asked: Question, deals: pd.DataFrame, person_
     leads, left_out = _lead_changes(export, asked, person_of)
     history = _history(export, asked)
     history, more = _sort_out(history, "stage_changes", {
-        "deal deleted or not in the export": _positions(history["OpportunityId"], deals["opportunity_id"]) < 0})
+        "deal deleted or not in the export": ~is_in(history["OpportunityId"], deals["opportunity_id"])})
     changes = pd.DataFrame({
         "change_id": history["Id"], "record_type": "opportunity", "record_id": history["OpportunityId"],
         "person_id": None, "from_stage": history.groupby("OpportunityId")["StageName"].shift(),
@@ -372,8 +373,8 @@ def _stage_changes(export: Export, asked: Question, deals: pd.DataFrame, person_
 def _lead_changes(export: Export, asked: Question, person_of: pd.Series) -> tuple:
     """List the leads' statuses: at their creation, at each change, and at the conversion."""
     every = export["LeadHistory"]
-    every = every[every["Field"].isin(["created", "Status", "leadConverted"])].sort_values(["CreatedDate", "Id"])
-    every = _with_stages(every.assign(person_id=_look_up(every["LeadId"], person_of)), export["Lead"])
+    every = sort_rows(every[is_in(every["Field"], ["created", "Status", "leadConverted"])], ["CreatedDate", "Id"])
+    every = _with_stages(every.assign(person_id=look_up(every["LeadId"], person_of)), export["Lead"])
     rows, left_out = _sort_out(every, "stage_changes", _gone(every, asked) | {
         "lead deleted or not in the export": every["person_id"].isna(),
         "status not known": every["stage"].isna(),
@@ -387,14 +388,14 @@ def _with_stages(rows: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     is_change, is_birth = rows["Field"] == "Status", rows["Field"] == "created"
     first = rows[is_change].drop_duplicates("LeadId").set_index("LeadId")["OldValue"]
     status = leads.set_index("Id")["Status"]
-    never_changed = status[~leads["IsConverted"].to_numpy() & (_positions(leads["Id"], first.index) < 0)]
-    now = _look_up(rows["LeadId"], status)
-    at_birth = _look_up(rows["LeadId"], pd.concat([first, never_changed]))
+    never_changed = status[~leads["IsConverted"].to_numpy() & ~is_in(leads["Id"], first.index)]
+    now = look_up(rows["LeadId"], status)
+    at_birth = look_up(rows["LeadId"], pd.concat([first, never_changed]))
     stage = rows["NewValue"].where(is_change, at_birth.where(is_birth, now))
     told = rows.loc[is_change & (rows["NewValue"] == now), "LeadId"]
     before = stage.groupby(rows["LeadId"]).shift()
     return rows.assign(stage=stage, from_stage=rows["OldValue"].where(is_change, before),
-                       is_told=(_positions(rows["LeadId"], told) >= 0) & ~is_change & ~is_birth)
+                       is_told=is_in(rows["LeadId"], told) & ~is_change & ~is_birth)
 
 
 def _activities(export: Export, asked: Question, deals: pd.DataFrame, people: pd.DataFrame, person_of: pd.Series,
@@ -403,11 +404,11 @@ def _activities(export: Export, asked: Question, deals: pd.DataFrame, people: pd
     events = export["Event"]
     events, events_out = _sort_out(events, "activities", _gone(events, asked) | {"attendee's copy": events["IsChild"]})
     rows = pd.concat([_tasks(tasks), _events(events, asked)], ignore_index=True)
-    person = _look_up(rows["WhoId"], person_of)
-    deal = rows["WhatId"].where(_positions(rows["WhatId"], deals["opportunity_id"]) >= 0)
+    person = look_up(rows["WhoId"], person_of)
+    deal = rows["WhatId"].where(is_in(rows["WhatId"], deals["opportunity_id"]))
     account = _follow(rows["AccountId"], account_of).fillna(
-        _look_up(deal, deals.set_index("opportunity_id")["account_id"])).fillna(
-        _look_up(person, people.set_index("person_id")["account_id"]))
+        look_up(deal, deals.set_index("opportunity_id")["account_id"])).fillna(
+        look_up(person, people.set_index("person_id")["account_id"]))
     is_done = rows["done_at"] <= asked.as_of
     return _table("activities", rows.assign(
         activity_id=rows["Id"], person_id=person, account_id=account, opportunity_id=deal, is_done=is_done,
@@ -422,7 +423,7 @@ _WORDS = {"list_email": r"list e-?mail|mass e-?mail", "linkedin": "linkedin", "e
 
 
 def _tasks(rows: pd.DataFrame) -> pd.DataFrame:
-    kind = _look_up(rows["TaskSubtype"].str.lower(), pd.Series(_KINDS)).fillna(_kind_by_words(rows))
+    kind = look_up(rows["TaskSubtype"].str.lower(), pd.Series(_KINDS)).fillna(_kind_by_words(rows))
     edited = rows["LastModifiedDate"].mask(kind.isin(["call", "email"])).fillna(rows["CreatedDate"])
     return rows.assign(kind=kind, is_outbound=~rows["CallType"].isin(["Inbound", "Internal"]),
                        done_at=rows["CompletedDateTime"].fillna(edited).where(rows["IsClosed"]))
@@ -454,6 +455,11 @@ def _owners(export: Export) -> pd.DataFrame:
 _CONSEQUENCES = {
     ("Lead", ""): "leads are not known: no lead, MQL or SQL can be counted, and memberships of leads are left out",
     ("Contact", ""): "contacts are not known: memberships and contact roles of contacts who were no leads are left out",
+    ("CampaignMember", ""): "no membership is known: without touches no credit can be shared",
+    ("Opportunity", ""): "no deal is known: nothing was won as far as this export tells",
+    ("Lead", "ConvertedDate"): "conversions are taken as old as the contact, also for an earlier as_of",
+    ("Campaign", "StartDate"): "costs are spread from the day on which the campaign's record was made",
+    ("Campaign", "EndDate"): "costs are spread up to the day of the export",
     ("Campaign", "ParentId"): "every campaign stands alone: figures do not roll up",
     ("Campaign", "ActualCost"): "cost, ROI, ROMI and cost per lead cannot be computed",
     ("Campaign", "BudgetedCost"): "budget against actual cannot be computed",
@@ -477,13 +483,15 @@ def _missing(export: Export, asked: Question, exported_at: pd.Timestamp) -> pd.D
                for (name, column), consequence in _CONSEQUENCES.items()
                if export.lacks(name, column) and not (column and export.lacks(name))]
     said = [*lacking, *_missing_responses(export, asked), *_missing_cells(export, asked),
-            *_missing_past(export, asked, exported_at)]
+            *_missing_statuses(export, asked), *_missing_past(export, asked, exported_at)]
     return _table("missing", pd.DataFrame(said, columns=["source", "consequence"]))
 
 
 def _missing_responses(export: Export, asked: Question) -> list[tuple[str, str]]:
     rows = export["CampaignMember"]
     undated = rows["HasResponded"] & rows["FirstRespondedDate"].isna()
+    if not len(rows):
+        return []
     if not _knows_no_response(export):
         return [("CampaignMember.csv: FirstRespondedDate", f"{undated.sum():,} responses have no day and are dated by "
                  "the membership's creation")] * bool(undated.any())
@@ -500,9 +508,25 @@ def _missing_cells(export: Export, asked: Question) -> list[tuple[str, str]]:
                        for name in ("Contact", "Opportunity"))
     alone, worthless = contacts["AccountId"].isna().sum(), deals["Amount"].isna().sum()
     return [("Contact.csv: AccountId", f"{alone:,} of {len(contacts):,} contacts have no account: their touches are "
-             "linked to deals by contact role only")] * bool(alone) + [
+             "linked to deals by contact role only")] * bool(alone) + _missing_spans(export["Campaign"]) + [
         ("Opportunity.csv: Amount", f"{worthless:,} of {len(deals):,} deals have no amount and count as worth nothing")
     ] * bool(worthless)
+
+
+def _missing_spans(campaigns: pd.DataFrame) -> list[tuple[str, str]]:
+    backwards = campaigns.loc[campaigns["EndDate"] < campaigns["StartDate"], "Id"]
+    return [("Campaign.csv: EndDate", f"{len(backwards):,} of {len(campaigns):,} campaigns end before they start "
+             f"({first_keys(backwards)}): their whole cost falls on the first day")] * bool(len(backwards))
+
+
+def _missing_statuses(export: Export, asked: Question) -> list[tuple[str, str]]:
+    """Name the statuses that the agreement counts by and that no lead ever had: a slip, or a lost history."""
+    history = export["LeadHistory"]
+    changes = history.loc[history["Field"] == "Status", ["OldValue", "NewValue"]]
+    seen = pd.concat([export["Lead"]["Status"], changes["OldValue"], changes["NewValue"]]).dropna().unique()
+    unseen = [(stage.name, value) for stage in asked.agreement.stages for value in stage.values if value not in seen]
+    return [(f"agreement.toml: values of stage {name!r}", f"no lead ever had the status {value!r}; statuses seen: "
+             + ", ".join(sorted(map(str, seen)))) for name, value in unseen] * bool(len(export["Lead"]))
 
 
 def _missing_past(export: Export, asked: Question, exported_at: pd.Timestamp) -> list[tuple[str, str]]:
@@ -510,7 +534,7 @@ def _missing_past(export: Export, asked: Question, exported_at: pd.Timestamp) ->
         return []
     deals = export["Opportunity"][~export["Opportunity"]["IsDeleted"]]
     deals = deals[~(deals["CreatedDate"] > asked.as_of)]
-    untold = (_positions(deals["Id"], _history(export, asked)["OpportunityId"]) < 0).sum()
+    untold = (~is_in(deals["Id"], _history(export, asked)["OpportunityId"])).sum()
     return [("OpportunityHistory.csv", f"{untold:,} of {len(deals):,} deals have no history up to as_of and stand as "
              "exported")] * bool(untold and len(export["OpportunityHistory"])) + [
         ("history of anything but deals and lead statuses", "merges, deletions, the campaign tree, costs, names, "

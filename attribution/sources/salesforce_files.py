@@ -49,7 +49,7 @@ FILES: dict[str, dict[str, str]] = {
     "Lead": {
         "id!": "Id", "moment!": "CreatedDate", "text*": "Status", "day": "ConvertedDate",
         "flag": "IsDeleted IsConverted HasOptedOutOfEmail DoNotCall",
-        "id": "MasterRecordId ConvertedContactId ConvertedAccountId OwnerId",
+        "id*": "ConvertedContactId", "id": "MasterRecordId ConvertedAccountId OwnerId",
         "text": "LeadSource Title Country Industry", "moment": "LastModifiedDate SystemModstamp"},
     "Contact": {
         "id!": "Id", "id*": "AccountId", "id": "MasterRecordId OwnerId",
@@ -103,16 +103,17 @@ class Export:
 
 
 def find_folder(path: str | Path) -> Path:
-    """Find a data folder; one not found from here is looked for beside the nearest `notebooks/` above.
+    """Find a data folder; one not found from here is looked for beside the nearest `notebooks/` above, then our own.
 
-    Returns the path as given where neither is there.
+    Returns the path as given where none is there.
 
     >>> str(find_folder("no/such/folder").parts[-1])
     'folder'
     """
     path = Path(path)
-    homes = [above for above in (Path.cwd(), *Path.cwd().parents) if (above / "notebooks").is_dir()]
-    return path if path.exists() or not homes else homes[0] / path
+    above = (Path.cwd(), *Path.cwd().parents, Path(__file__).parents[2])
+    homes = [home for home in above if (home / "notebooks").is_dir()]
+    return path if path.exists() else next((home / path for home in homes if (home / path).exists()), path)
 
 
 def read_export(path: str | Path) -> Export:
@@ -155,7 +156,8 @@ def _find_parts(path: Path) -> dict[str, list]:
 
 def _folder_files(path: Path) -> dict:
     found = sorted([*path.glob("*"), *path.glob("*/*")])
-    return {file.relative_to(path).as_posix(): file.read_bytes for file in found if file.suffix.lower() == ".csv"}
+    return {file.relative_to(path).as_posix(): file.read_bytes for file in found
+            if file.suffix.lower() == ".csv" and file.is_file()}
 
 
 def _zip_files(path: Path) -> dict:
@@ -214,10 +216,15 @@ def _parse(file: str, data: bytes, name: str) -> pa.Table:
 
 
 def _header(file: str, data: bytes, name: str) -> list[str]:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise TableError(f"{file}: is in UTF-16. Export it in UTF-8.")
     first = data[:1 << 16].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     if not first.strip():
         raise TableError(f"{file}: is empty, without so much as a header. Export it again.")
-    header = next(csv.reader(io.StringIO(first)))
+    line = first.splitlines()[0]
+    if ";" in line and "," not in line:
+        raise TableError(f"{file}: its cells are parted by semicolons. Export it with commas, not by way of Excel.")
+    header = next(csv.reader([line]))
     lost = [column for column, kind in _types(name).items() if kind[-1] in "!*" and column not in header]
     if lost:
         raise TableError(f"{file}: there is no column {', '.join(lost)}. Export it with API names and with "
@@ -344,15 +351,29 @@ def _number(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedAr
 
 
 def _day(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
-    days = pc.utf8_slice_codeunits(text, 0, 10)      # a day's midnight, which some dialects write, says nothing
-    return _cast(file, column, days, keys, pa.timestamp("us"), "is no day such as 2026-10-31")
+    text = pc.if_else(pc.starts_with(text, "9999"), None, text)      # the usual way of writing "no end"
+    bare = pc.replace_substring_regex(text, r"^(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d.*", r"\1")
+    days = _cast(file, column, bare, keys, pa.timestamp("us"), "is no day such as 2026-10-31")
+    return _in_our_time(file, column, days, keys)
 
 
 def _moment(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    lengths = pc.min_max(pc.binary_length(text)).as_py()
+    if lengths["min"] == lengths["max"] == len("2026-10-31 13:45:00"):
+        naive = _cast(file, column, text, keys, pa.timestamp("us"), "is no time such as 2026-10-31 13:45:00")
+        return _in_our_time(file, column, pc.assume_timezone(naive, "UTC"), keys)
     has_zone = pc.match_substring_regex(text, r"(Z|[+-]\d\d:?\d\d)$")
     tail = pc.if_else(pc.equal(pc.binary_length(text), 10), "T00:00:00Z", pc.if_else(has_zone, "", "Z"))
     zoned = pc.binary_join_element_wise(text, tail, "")
-    return _cast(file, column, zoned, keys, pa.timestamp("us", "UTC"), "is no time such as 2026-10-31 13:45:00")
+    times = _cast(file, column, zoned, keys, pa.timestamp("us", "UTC"), "is no time such as 2026-10-31 13:45:00")
+    return _in_our_time(file, column, times, keys)
+
+
+def _in_our_time(file: str, column: str, times: pa.ChunkedArray, keys) -> pa.ChunkedArray:
+    years = pc.year(times)
+    wrong = pc.fill_null(pc.or_(pc.less(years, 1900), pc.greater(years, 2200)), False)
+    _refuse(file, column, wrong, keys, "is not between 1900 and 2200")
+    return times
 
 
 _TYPES = {"id": _id, "text": _text, "flag": _flag, "number": _number, "day": _day, "moment": _moment}

@@ -27,6 +27,7 @@ def in_one_currency(export: Export, agreement: Agreement) -> tuple[Export, str]:
     ConversionRate) and, for opportunities by their close date, DatedConversionRate's.
     Raises TableError when there are several currencies, or another than the agreement's, without rates.
     """
+    _check_dated(export["DatedConversionRate"])
     corporate = next(iter(export["CurrencyType"].query("IsCorporate")["IsoCode"]), None)
     codes = {name: _codes(export[name], corporate) for name in MONEY}
     used = _used(export, codes)
@@ -38,6 +39,13 @@ def in_one_currency(export: Export, agreement: Agreement) -> tuple[Export, str]:
     tables = {name: export[name].assign(**export[name][columns].div(units[name], axis=0).round(2))
               for name, columns in MONEY.items()}
     return replace(export, tables=export.tables | tables), ours
+
+
+def list_currencies(export: Export) -> list[str]:
+    """List the currencies that an export's money is in, the corporate one first."""
+    corporate = next(iter(export["CurrencyType"].query("IsCorporate")["IsoCode"]), None)
+    used = _used(export, {name: _codes(export[name], corporate) for name in MONEY})
+    return sorted(used, key=lambda code: (code != corporate, code))
 
 
 def _codes(rows: pd.DataFrame, corporate: str | None) -> pd.Series:
@@ -75,6 +83,14 @@ def _units(export: Export, agreement: Agreement, name: str, codes: pd.Series, ra
         return codes.map(rates) / rates[ours]
     on = export[name]["CloseDate"]
     return _dated(export, codes, on, rates) / _dated(export, pd.Series(ours, codes.index), on, rates)
+
+
+def _check_dated(rates: pd.DataFrame) -> None:
+    wrong = rates[~(rates["ConversionRate"] > 0)]
+    if len(wrong):
+        keys = wrong["IsoCode"] + " from " + wrong["StartDate"].dt.strftime("%Y-%m-%d")
+        raise TableError(f"DatedConversionRate.csv: ConversionRate is not above 0 in {len(wrong):,} of {len(rates):,} "
+                         f"rows ({first_keys(keys)}). Correct it in Salesforce and export it again.")
 
 
 def _dated(export: Export, codes: pd.Series, on: pd.Series, rates: pd.Series) -> pd.Series:

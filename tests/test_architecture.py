@@ -14,7 +14,8 @@ PACKAGE = ROOT / "attribution"
 
 #: A module imports only from those before it.
 ORDER = ["tables", "agreement", "sources", "world", "simulate", "campaigns", "costs", "funnel", "journeys", "models",
-         "credit", "roi", "sentences", "figures", "workbook", "page", "report", "cli", "__main__"]
+         "credit", "roi", "months", "comparisons", "sentences", "figures", "workbook", "page", "report", "cli",
+         "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]
 CLOCK = ("now", "today", "utcnow", "time", "localtime", "gmtime")

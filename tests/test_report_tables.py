@@ -10,8 +10,10 @@ from pandas.testing import assert_frame_equal
 from test_roi import path_of
 
 from attribution.agreement import month_days, read_agreement
+from attribution.comparisons import list_deals
 from attribution.costs import costs_between, phase_costs
-from attribution.roi import between, campaign_roi, list_deals, month_bounds
+from attribution.months import month_bounds
+from attribution.roi import between, campaign_roi
 from attribution.sources import read_crm
 from attribution.sources.salesforce_export import record_ids
 

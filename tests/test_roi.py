@@ -12,37 +12,34 @@ from test_campaigns import climb, random_parents
 
 from attribution import sentences
 from attribution.agreement import Agreement, Stage
-from attribution.costs import phase_costs
-from attribution.credit import compare_models, share_credit
-from attribution.funnel import build_conversions, build_entries, build_pipeline
-from attribution.journeys import build_journeys
-from attribution.roi import (
-    at_depth,
-    between,
+from attribution.comparisons import (
     budget_against_actual,
-    campaign_roi,
-    check_month,
     check_reconciled,
-    choose_model,
     compare_with_crm,
-    count_name,
-    credit_stages,
-    credited_counts,
     crm_roi,
-    cycle_days,
-    flag_too_early,
-    headline,
-    leaves,
     list_deals,
     lookback_sensitivity,
     model_ranges,
     models_side_by_side,
-    month_before,
-    month_bounds,
-    month_figures,
-    monthly_bookings,
     reconcile,
     shifts_to_test,
+)
+from attribution.costs import phase_costs
+from attribution.credit import compare_models, share_credit
+from attribution.funnel import build_conversions, build_entries, build_pipeline
+from attribution.journeys import build_journeys
+from attribution.months import check_month, headline, month_before, month_bounds, month_figures, monthly_bookings
+from attribution.roi import (
+    at_depth,
+    between,
+    campaign_roi,
+    choose_model,
+    count_name,
+    credit_stages,
+    credited_counts,
+    cycle_days,
+    flag_too_early,
+    leaves,
 )
 from attribution.sentences import indent
 from attribution.tables import UTC, TableError
@@ -146,6 +143,13 @@ def test_campaign_roi_counts_people_once_at_each_node_and_every_response(tree):
     returns = campaign_roi(make_credit(), costs_of(), tree, touches=touches).set_index("campaign_id")
     assert returns.loc[["emea", "fairs", "slush", "nordic", "ads"], "n_people"].tolist() == [2, 2, 1, 2, 1]
     assert returns.loc[["emea", "fairs", "slush"], "n_responses_with_children"].tolist() == [4, 4, 2]
+
+
+def test_campaign_roi_gives_no_cost_per_lead_for_less_than_one(tree):
+    counts = pd.DataFrame({"campaign_id": ["ads", "slush", "nordic"], "count": "n_leads", "n": [0.5, 1.0, 0.0]})
+    returns = campaign_roi(make_credit(), costs_of(ads=9.0, slush=8.0, nordic=7.0), tree, counts=counts)
+    per = returns.set_index("campaign_id")["cost_per_leads"]
+    assert per[["emea", "fairs", "slush"]].tolist() == [16.0, 15.0, 8.0] and per[["ads", "nordic"]].isna().all()
 
 
 def test_campaign_roi_splits_credit_by_the_opportunity_and_by_customer(tree):

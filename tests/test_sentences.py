@@ -8,7 +8,7 @@ import pytest
 from conftest import make
 
 from attribution.agreement import Agreement
-from attribution.roi import headline
+from attribution.months import headline
 from attribution.sentences import (
     count,
     figure_name,

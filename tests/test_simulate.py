@@ -9,9 +9,9 @@ from pandas.testing import assert_frame_equal
 from test_roi import path_of
 
 from attribution.agreement import read_agreement
+from attribution.comparisons import list_deals
 from attribution.credit import share_credit
 from attribution.models import MODELS
-from attribution.roi import list_deals
 from attribution.simulate import causal_values, deal_amounts, simulate_company, up_the_tree, won_without, write_company
 from attribution.sources import read_crm
 

@@ -1,0 +1,246 @@
+"""Returns held against other models, the CRM's own attribution, other windows, the budget and the deals."""
+
+import numpy as np
+import pandas as pd
+
+from attribution.campaigns import build_ancestors, describe_tree, roll_up
+from attribution.journeys import build_journeys
+from attribution.roi import LEFT_OUT, UNATTRIBUTED
+from attribution.tables import CRM, TableError, is_in, look_up
+
+
+def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Show how far the models disagree on each campaign, at every level of the tree.
+
+    `compared` is what compare_models returns, `returns` the chosen model's rows for the same deals.
+    Returns one row per campaign with credit under any model: campaign_id, campaign_name, path, depth, is_leaf, cost,
+    credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
+    """
+    ancestors = build_ancestors(campaigns, "leave_out")
+    known = compared[compared["campaign_id"].isin(campaigns["campaign_id"])]
+    wide = known.pivot(index="campaign_id", columns="model", values="credit")
+    wide = wide.reindex(campaigns["campaign_id"]).fillna(0.0)
+    wide = wide if len(wide.columns) else wide.assign(none=0.0)
+    models = wide.columns.tolist()
+    sums = roll_up(wide.reset_index(), ancestors, models).set_index("campaign_id")[
+        [f"{model}_with_children" for model in models]].set_axis(models, axis=1).round(2)
+    rows = returns.loc[returns["campaign_id"].notna(), ["campaign_id", "campaign_name", "path", "depth", "is_leaf",
+                                                        "cost_with_children", "credit_with_children"]]
+    rows = rows.set_axis([c.removesuffix("_with_children") for c in rows], axis=1).merge(
+        pd.DataFrame({"credit_low": sums.min(axis=1), "credit_high": sums.max(axis=1),
+                      "model_low": sums.idxmin(axis=1), "model_high": sums.idxmax(axis=1)}),
+        left_on="campaign_id", right_index=True, validate="one_to_one")
+    cost = rows["cost"].where(rows["cost"] > 0)
+    rows = rows.assign(roi_low=rows["credit_low"] / cost - 1, roi_high=rows["credit_high"] / cost - 1)
+    return rows[rows["credit_high"] > 0].reset_index(drop=True)
+
+
+def shifts_to_test(ranges: pd.DataFrame, returns: pd.DataFrame, share: float = 0.25, n: int = 3) -> pd.DataFrame:
+    """Propose which money to move in an experiment: from campaigns poor under every model to ones good under each.
+
+    Only campaigns with a cost, old enough, and whose costs are complete take part; the largest spender that loses under
+    every model is paired with the one that earns most above its cost under its worst model, and so on.
+    Returns one row per pair: from_id, from_name, to_id, to_name, amount (a share of the smaller of their costs),
+    from_roi_low, from_roi_high, to_roi_low, to_roi_high, difference_low, difference_high (money, were the averages to
+    hold).
+    """
+    fit = returns.loc[~(returns["is_too_early"] | returns["is_cost_incomplete"]) & returns["is_leaf"], "campaign_id"]
+    ranges = _with_zero_credit(ranges, returns)
+    rows = ranges[ranges["campaign_id"].isin(fit) & (ranges["cost"] > 0)].eval("gain = credit_low - cost")
+    poor = rows[rows["roi_high"] < 0].sort_values(["cost", "campaign_id"], ascending=[False, True]).head(n)
+    good = rows[rows["roi_low"] > 0].sort_values(["gain", "campaign_id"], ascending=[False, True]).head(n)
+    k = min(len(poor), len(good))
+    poor, good = poor.head(k).reset_index(drop=True), good.head(k).reset_index(drop=True)
+    amount = np.minimum(poor["cost"], good["cost"]).mul(share).round(2)
+    return pd.DataFrame({
+        "from_id": poor["campaign_id"], "from_name": poor["campaign_name"], "to_id": good["campaign_id"],
+        "to_name": good["campaign_name"], "amount": amount, "from_roi_low": poor["roi_low"],
+        "from_roi_high": poor["roi_high"], "to_roi_low": good["roi_low"], "to_roi_high": good["roi_high"],
+        "difference_low": (amount * (good["roi_low"] - poor["roi_high"])).round(2),
+        "difference_high": (amount * (good["roi_high"] - poor["roi_low"])).round(2)})
+
+
+def _with_zero_credit(ranges: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """Bring back the campaigns that no model credits: they cost, and are the first that a reader should see."""
+    none = returns[returns["campaign_id"].notna() & ~returns["campaign_id"].isin(ranges["campaign_id"])
+                   & (returns["cost_with_children"] > 0)]
+    rows = pd.DataFrame({"campaign_id": none["campaign_id"], "campaign_name": none["campaign_name"],
+                         "cost": none["cost_with_children"], "roi_low": -1.0, "roi_high": -1.0})
+    return pd.concat([ranges, rows], ignore_index=True)
+
+
+def compare_with_crm(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: pd.DataFrame,
+                     opportunities: pd.DataFrame, touches: pd.DataFrame,
+                     by_account: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Set the CRM's own attribution, all of a deal to its primary campaign source, beside ours, deal by deal.
+
+    Returns one row per conversion: conversion_id, value, primary_campaign_id, credit_to_primary (ours, money),
+    difference (value - credit_to_primary), n_touches, n_campaigns, n_people, reason: agrees, no source, several people
+    or several campaigns (share the journey with the primary campaign), not linked (it touched somebody of the company
+    in time whom the linking does not reach: in the journeys `by_account`, not in these), outside the window (it touched
+    the company too early or after the close), not touched (nor did any other campaign), or another campaign's.
+    """
+    met = journeys[journeys["touch_id"].notna()]
+    facts = met.groupby("conversion_id").agg(n_campaigns=("campaign_id", "nunique"), n_people=("person_id", "nunique"),
+                                             n_touches=("touch_id", "size"))
+    rows = conversions[["conversion_id", "account_id", "value"]].merge(facts, on="conversion_id", how="left",
+                                                                       validate="one_to_one")
+    rows = rows.fillna({"n_campaigns": 0, "n_people": 0, "n_touches": 0}).astype(
+        {"n_campaigns": int, "n_people": int, "n_touches": int})
+    primary = opportunities.set_index("opportunity_id")["primary_campaign_id"]
+    rows = rows.assign(primary_campaign_id=rows["conversion_id"].map(primary).astype("str"))
+    sums = credit.groupby(["conversion_id", "campaign_id"])["credit"].sum().round(2)
+    ours = pd.MultiIndex.from_frame(rows[["conversion_id", "primary_campaign_id"]])
+    to_primary = sums.reindex(ours).fillna(0.0).to_numpy()
+    rows = rows.assign(credit_to_primary=to_primary, difference=(rows["value"] - to_primary).round(2))
+    rows = rows.assign(reason=_reasons(rows, met, touches, met if by_account is None else by_account))
+    rows = rows.drop(columns="account_id")
+    return rows.sort_values(["value", "conversion_id"], ascending=[False, True], ignore_index=True)
+
+
+def _reasons(rows: pd.DataFrame, met: pd.DataFrame, touches: pd.DataFrame, by_account: pd.DataFrame) -> np.ndarray:
+    deal, company = (pd.MultiIndex.from_frame(rows[[of, "primary_campaign_id"]]) for of in (
+        "conversion_id", "account_id"))
+    in_journey, in_time = (deal.isin(pd.MultiIndex.from_frame(each[["conversion_id", "campaign_id"]].dropna()))
+                           for each in (met, by_account))
+    at_company = company.isin(pd.MultiIndex.from_frame(touches[["account_id", "campaign_id"]].dropna()))
+    return np.select(
+        [rows["primary_campaign_id"].isna(), in_journey & (rows["difference"] == 0),
+         in_journey & (rows["n_people"] > 1), in_journey, in_time, at_company, rows["n_touches"] == 0],
+        ["no source", "agrees", "several people", "several campaigns", "not linked", "outside the window",
+         "not touched"], "another campaign's")
+
+
+def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Set the CRM's campaign ROI, from won deals by primary campaign source, beside ours, with children.
+
+    Returns one row per campaign that either credits: campaign_id, campaign_name, path, depth, cost, credit, roi (ours),
+    crm_value, crm_roi = (crm_value - cost) / cost, difference (credit - crm_value).
+    """
+    own = campaigns[["campaign_id"]].assign(crm_value=campaigns["campaign_id"].map(
+        compared.groupby("primary_campaign_id")["value"].sum()).fillna(0.0))
+    sums = roll_up(own, build_ancestors(campaigns, "leave_out"), ["crm_value"]).set_index("campaign_id")
+    rows = returns[returns["campaign_id"].notna()]
+    cost, value = rows["cost_with_children"], rows["campaign_id"].map(sums["crm_value_with_children"]).round(2)
+    table = pd.DataFrame({
+        "campaign_id": rows["campaign_id"], "campaign_name": rows["campaign_name"], "path": rows["path"],
+        "depth": rows["depth"], "cost": cost,
+        "credit": rows["credit_with_children"], "roi": rows["roi"], "crm_value": value,
+        "crm_roi": (value - cost) / cost.where(cost > 0),
+        "difference": (rows["credit_with_children"] - value).round(2)})
+    return table[(table["credit"] != 0) | (table["crm_value"] != 0)].reset_index(drop=True)
+
+
+def reconcile(returns: pd.DataFrame, opportunities: pd.DataFrame, first: pd.Timestamp,
+              last: pd.Timestamp) -> pd.DataFrame:
+    """Check that roots + unattributed = closed-won in the CRM for deals closed from the first to the last day.
+
+    Returns one row per line of the sum: line, value (money). The last line is the difference, 0.00 when all is well.
+    """
+    roots = returns[returns["depth"] == 0]
+    closed = opportunities[opportunities["is_won"] & opportunities["close_on"].between(first, last)]
+    total, booked = round(roots["credit_with_children"].sum(), 2), round(closed["value"].sum(), 2)
+    lines = pd.DataFrame({"line": roots["path"], "value": roots["credit_with_children"]})
+    sums = pd.DataFrame({"line": ["Sum of the above", "Closed-won in the CRM", "Difference"],
+                         "value": [total, booked, round(total - booked, 2)]})
+    return pd.concat([lines, sums], ignore_index=True)
+
+
+def check_reconciled(reconciled: pd.DataFrame) -> None:
+    """Refuse a report whose money does not add up.
+
+    Raises TableError that names the two sums and their difference.
+    """
+    total, booked, difference = reconciled["value"].iloc[-3:]
+    if difference != 0:
+        raise TableError(f"reconciliation: the campaigns and the unattributed sum to {total:,.2f}, the CRM's "
+                         f"closed-won to {booked:,.2f}: {difference:,.2f} apart. That is a fault of the kit.")
+
+
+def lookback_sensitivity(crm: CRM, conversions: pd.DataFrame, *, linking: str, time_zone: str,
+                         windows: tuple[int | None, ...] = (90, 180, 365, 730, None)) -> pd.DataFrame:
+    """Show how much of the conversions' value has a touch within each look-back.
+
+    Returns one row per window: lookback_days (blank: no limit), n_reached, value_reached, share_reached, n_touches.
+    """
+    return pd.concat([_reach(crm, conversions, linking, time_zone, window) for window in windows], ignore_index=True)
+
+
+def _reach(crm: CRM, conversions: pd.DataFrame, linking: str, time_zone: str, window: int | None) -> pd.DataFrame:
+    journeys = build_journeys(crm.touches, conversions, crm.contact_roles, linking=linking, lookback_days=window,
+                              time_zone=time_zone)
+    first = journeys[journeys["position"] == 1]
+    total = conversions["value"].sum()
+    reached = round(first["value"].sum(), 2)
+    return pd.DataFrame({"lookback_days": pd.array([window], dtype="Int64"), "n_reached": len(first),
+                         "value_reached": reached, "share_reached": reached / total if total else np.nan,
+                         "n_touches": int(journeys["touch_id"].notna().sum())})
+
+
+def list_deals(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: pd.DataFrame,
+               campaigns: pd.DataFrame) -> pd.DataFrame:
+    """List who earned what of each conversion.
+
+    Returns one row per conversion and campaign, the largest deals first: conversion_id, value, converted_at,
+    campaign_id, path ("(unattributed)" without a touch), n_touches (of this campaign), first_touched_at, weight (0-1),
+    credit (money); credit sums to value.
+    """
+    shares = credit.assign(campaign_id=credit["campaign_id"].fillna("")).groupby(
+        ["conversion_id", "campaign_id"], as_index=False).agg(
+        weight=("weight", "sum"), credit=("credit", "sum"), n_touches=("touch_id", "count"))
+    touched = journeys.groupby(["conversion_id", "campaign_id"], as_index=False).agg(
+        first_touched_at=("touched_at", "min"))
+    rows = shares.merge(touched, on=["conversion_id", "campaign_id"], how="left", validate="one_to_one").merge(
+        conversions[["conversion_id", "value", "converted_at"]], on="conversion_id", validate="many_to_one")
+    rows = rows.assign(path=_paths(rows["campaign_id"], campaigns), credit=rows["credit"].round(2),
+                       campaign_id=rows["campaign_id"].replace("", None))
+    return rows.sort_values(["value", "conversion_id", "credit", "path"], ascending=[False, True, False, True],
+                            ignore_index=True)[["conversion_id", "value", "converted_at", "campaign_id", "path",
+                                                "n_touches", "first_touched_at", "weight", "credit"]]
+
+
+def _paths(ids: pd.Series, campaigns: pd.DataFrame) -> pd.Series:
+    known = look_up(ids, describe_tree(campaigns, "leave_out").set_index("campaign_id")["path"])
+    return known.fillna(ids.map({"": UNATTRIBUTED})).fillna(LEFT_OUT)
+
+
+def models_side_by_side(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Set what each campaign itself earned under every model side by side, the largest first.
+
+    Returns one row per campaign with credit under any model, and one "(unattributed)": path, campaign_id, then one
+    column per model (money); each model's column sums to the same total.
+    """
+    wide = compared.assign(campaign_id=compared["campaign_id"].fillna("")).pivot(
+        index="campaign_id", columns="model", values="credit").fillna(0.0)[list(compared["model"].drop_duplicates())]
+    rows = wide.assign(largest=wide.max(axis=1)).reset_index()
+    rows = rows.assign(path=_paths(rows["campaign_id"], campaigns)).sort_values(
+        ["largest", "campaign_id"], ascending=[False, True], ignore_index=True)
+    return rows.assign(campaign_id=rows["campaign_id"].replace("", None))[["path", "campaign_id", *wide.columns]]
+
+
+def budget_against_actual(campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Compare what was budgeted with what was spent, at every level of the tree.
+
+    Returns one row per campaign: its place in the tree, budgeted_cost and actual_cost with children (blank where none
+    is known below), remaining (budget - actual, money), spent_share (actual / budget), and unplanned_with_children:
+    what was spent where nothing was budgeted, neither there nor above or below.
+    """
+    tree, ancestors = describe_tree(campaigns, "leave_out"), build_ancestors(campaigns, "leave_out")
+    columns = ["budgeted_cost", "actual_cost"]
+    own = campaigns[["campaign_id", *columns]].assign(unplanned=_unplanned(campaigns, ancestors))
+    sums = roll_up(own, ancestors, [*columns, "unplanned"])
+    known = {column: set(ancestors.loc[ancestors["campaign_id"].isin(
+        campaigns.loc[campaigns[column].notna(), "campaign_id"]), "ancestor_id"]) for column in columns}
+    rows = tree.merge(sums.drop(columns=columns), on="campaign_id", validate="one_to_one")
+    budget, actual = (rows[f"{column}_with_children"].where(rows["campaign_id"].isin(known[column])).round(2)
+                      for column in columns)
+    return rows.assign(budgeted_cost_with_children=budget, actual_cost_with_children=actual,
+                       remaining=(budget - actual).round(2), spent_share=actual / budget.where(budget > 0))
+
+
+def _unplanned(campaigns: pd.DataFrame, ancestors: pd.DataFrame) -> pd.Series:
+    """Give the cost of each campaign that has no budget, neither itself nor above or below it."""
+    planned = campaigns.loc[campaigns["budgeted_cost"].notna(), "campaign_id"]
+    above = ancestors.loc[is_in(ancestors["ancestor_id"], planned), "campaign_id"]
+    below = ancestors.loc[is_in(ancestors["campaign_id"], planned), "ancestor_id"]
+    return campaigns["actual_cost"].fillna(0.0).mask(is_in(campaigns["campaign_id"], pd.concat([above, below])), 0.0)

@@ -1,0 +1,99 @@
+"""What a month brought: its figures beside the month before and the plan."""
+
+import numpy as np
+import pandas as pd
+
+from attribution.agreement import Agreement, month_days
+from attribution.costs import costs_between
+from attribution.roi import between, count_name
+from attribution.tables import CRM, look_up
+
+
+def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conversions: pd.DataFrame,
+                  credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Measure a month on the booked clock: deals closed in it, against the cost of the same month.
+
+    Returns one row per figure: figure, value, unit (money, count, share or ratio).
+    """
+    first, last = month_bounds(month, agreement)
+    won = between(conversions, "converted_at", first, last)
+    mine = credit[credit["conversion_id"].isin(won["conversion_id"])]
+    cost = costs_between(costs, campaigns, *month_days(month))["cost"].sum(min_count=1)
+    value, attributed = won["value"].sum(), mine.loc[mine["campaign_id"].notna(), "credit"].sum()
+    n_new, divisor = int(won["is_new_customer"].sum()), cost if cost > 0 else np.nan
+    margin = np.nan if agreement.contribution_margin is None else agreement.contribution_margin
+    known = set(entries["stage"])                    # a stage that nobody ever entered is unknown rather than 0
+    reached = between(entries[entries["n_entry"] == 1], "entered_at", first, last)["stage"].value_counts()
+    stages = [stage.name for stage in agreement.stages if stage.rule != "opportunity_won"]
+    figures = [("won_value", value, "money"), ("n_won", len(won), "count"), ("attributed_value", attributed, "money"),
+               ("unattributed_value", value - attributed, "money"),
+               ("attributed_share", attributed / value if value else np.nan, "share"), ("cost", cost, "money"),
+               ("roi", (attributed - cost) / divisor, "ratio"),
+               ("romi", (attributed * margin - cost) / divisor, "ratio"),
+               ("n_new_customers", n_new, "count"), ("campaign_cac", cost / n_new if n_new else np.nan, "money")]
+    figures += [(count_name(stage), reached.get(stage, 0) if stage in known else np.nan, "count") for stage in stages]
+    figures += [(f"cost_per_{count_name(stage).removeprefix('n_')}",
+                 cost / reached[stage] if reached.get(stage, 0) else np.nan, "money") for stage in stages]
+    table = pd.DataFrame(figures, columns=["figure", "value", "unit"]).astype({"value": float})
+    return table.assign(value=table["value"].where(table["unit"] != "money", table["value"].round(2)))
+
+
+def month_bounds(month: str, agreement: Agreement) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Give the first and the last moment (UTC) of a month in the agreement's time zone."""
+    return agreement.start_of(pd.Series([month_days(month)[0]]))[0], agreement.month_end(month)
+
+
+def month_before(month: str) -> str:
+    """Name the month before.
+
+    >>> month_before("2026-01")
+    '2025-12'
+    """
+    return str(pd.Period(month, "M") - 1)
+
+
+def headline(now: pd.DataFrame, before: pd.DataFrame, plan: dict[str, float] | None = None) -> pd.DataFrame:
+    """Put a month's figures beside those of the month before and the plan.
+
+    Returns one row per figure: figure, unit, value, before, change (share of before, a difference for shares and
+    ratios), planned, plan_share (value / planned).
+    """
+    both = now.merge(before[["figure", "value"]].rename(columns={"value": "before"}), on="figure", how="left",
+                     validate="one_to_one")
+    planned = both["figure"].map(plan or {}).astype(float)
+    difference = both["value"] - both["before"]
+    change = difference.where(both["unit"].isin(["share", "ratio"]), difference / both["before"].replace(0, np.nan))
+    return both.assign(change=change, planned=planned, plan_share=both["value"] / planned)[
+        ["figure", "unit", "value", "before", "change", "planned", "plan_share"]]
+
+
+def monthly_bookings(conversions: pd.DataFrame, credit: pd.DataFrame, agreement: Agreement, month: str,
+                     n_months: int = 13) -> pd.DataFrame:
+    """Sum the won value of the months up to one, attributed and not.
+
+    Returns one row per month: month, attributed, unattributed (money), n_won, planned (money, blank without a plan).
+    """
+    months = [str(pd.Period(month, "M") - back) for back in range(n_months - 1, -1, -1)]
+    at = agreement.day_of(conversions["converted_at"]).dt.strftime("%Y-%m")
+    attributed = credit[credit["campaign_id"].notna()].groupby("conversion_id")["credit"].sum()
+    deals = conversions.assign(month=at, attributed=look_up(conversions["conversion_id"], attributed).fillna(0.0))
+    sums = deals.groupby("month").agg(value=("value", "sum"), attributed=("attributed", "sum"), n_won=("value", "size"))
+    rows = sums.reindex(months).fillna(0).rename_axis("month").reset_index()
+    planned = rows["month"].map({m: said.get("won_value") for m, said in agreement.plan.items()}).astype(float)
+    return rows.assign(attributed=rows["attributed"].round(2), n_won=rows["n_won"].astype(int), planned=planned,
+                       unattributed=(rows["value"] - rows["attributed"]).round(2))[
+        ["month", "attributed", "unattributed", "n_won", "planned"]]
+
+
+def check_month(crm: CRM, agreement: Agreement, month: str) -> None:
+    """Refuse a month that the export knows nothing of.
+
+    Raises ValueError that says which months there are.
+    """
+    first, last = month_bounds(month, agreement)
+    seen = pd.concat([crm.touches["touched_at"], crm.opportunities["created_at"]])
+    if not len(seen):
+        raise ValueError(f"month: {month} has no data; up to its end the export has no touch and no deal")
+    if first > crm.exported_at or last < seen.min():
+        day = agreement.day_of(pd.Series([seen.min(), crm.exported_at])).dt.strftime("%Y-%m")
+        raise ValueError(f"month: {month} has no data; the export covers {day[0]} to {day[1]}")

@@ -299,7 +299,7 @@ _DRAFT = """\
 [company]
 name = ""
 time_zone = "UTC"              # where a day begins and ends, such as "Europe/Helsinki"
-{mark}currency = "{currency}"             # every figure is in this currency
+{mark}currency = "{currency}"               # every figure is in this currency
 # contribution_margin = 0.6    # share of revenue that remains after variable costs; ROMI needs it
 # instance_url = "https://example.my.salesforce.com"    # ids in reports link to it
 

@@ -54,7 +54,7 @@ def _parent_positions(campaigns: pd.DataFrame, on_orphan: str) -> np.ndarray:
         lost = campaigns.loc[orphans]
         raise TableError(f"campaigns: parent_id not found in {len(lost):,} of {len(ids):,} rows "
                          f"({first_keys(lost['campaign_id'])}). Export Campaign.csv again, with every campaign, "
-                         'or leave them out with on_orphan="leave_out".')
+                         'or leave them out with on_orphan="leave_out" (--on-orphan leave_out).')
     return _spread_orphans(parent)
 
 

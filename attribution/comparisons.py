@@ -17,9 +17,9 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
     """
     ancestors = build_ancestors(campaigns, "leave_out")
-    known = compared[compared["campaign_id"].isin(campaigns["campaign_id"])]
+    known = compared[is_in(compared["campaign_id"], ancestors["campaign_id"])]
     wide = known.pivot(index="campaign_id", columns="model", values="credit")
-    wide = wide.reindex(campaigns["campaign_id"]).fillna(0.0)
+    wide = wide.reindex(ancestors["campaign_id"].drop_duplicates()).fillna(0.0)
     wide = wide if len(wide.columns) else wide.assign(none=0.0)
     models = wide.columns.tolist()
     sums = roll_up(wide.reset_index(), ancestors, models).set_index("campaign_id")[

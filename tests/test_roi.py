@@ -543,6 +543,13 @@ def test_model_ranges_by_hand(tree, compared):
     assert ranges.loc["ads", ["roi_low", "roi_high"]].isna().all()
 
 
+def test_model_ranges_pass_over_what_was_left_out_of_the_tree(orphaned, compared):
+    returns = campaign_roi(make_credit(("d", "slush", 100.0), ("d", "ads", 20.0)), costs_of(), orphaned,
+                           on_orphan="leave_out")
+    ranges = model_ranges(compared, returns, orphaned).set_index("campaign_id")
+    assert ranges[["credit_low", "credit_high"]].T.to_dict("list") == {"emea": [20.0, 60.0], "ads": [20.0, 60.0]}
+
+
 def test_model_ranges_of_nothing_are_empty(tree, crm, agreement):
     *_, journeys, _ = path_of(crm, agreement)
     returns = campaign_roi(make_credit(), costs_of(), tree)

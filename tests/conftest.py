@@ -8,6 +8,12 @@ from hypothesis import settings
 
 from attribution.agreement import Agreement
 from attribution.cli import main
+from attribution.costs import phase_costs
+from attribution.credit import share_credit
+from attribution.funnel import build_conversions, build_entries, build_pipeline
+from attribution.journeys import build_journeys
+from attribution.months import month_figures
+from attribution.roi import campaign_roi, credit_stages, credited_counts
 from attribution.tables import CRM, DAY, SCHEMAS, UTC
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
@@ -95,3 +101,47 @@ def sample_report(tmp_path_factory):
     data = Path(__file__).parents[1] / "data" / "sample"
     assert main(["report", "campaign-roi", "--month", "2026-10", "--data", str(data), "--out", str(out)]) == 0
     return out / "2026-10"
+
+
+def costs_of(**costs):
+    return pd.DataFrame({"campaign_id": pd.Series(list(costs), dtype="str"),
+                         "cost": pd.Series(list(costs.values()), dtype=float)})
+
+
+def conversions_of(**columns):
+    return make("conversions", converted_at="2026-10-15T12:00:00Z", **columns)
+
+
+def path_of(crm, agreement, model="linear"):
+    """Walk the whole path of the small CRM: entries, conversions, journeys, credit."""
+    entries = build_entries(crm, agreement)
+    conversions = build_conversions(entries, crm.opportunities, crm.contact_roles)
+    journeys = build_journeys(crm.touches, conversions, crm.contact_roles, time_zone=agreement.time_zone)
+    return entries, conversions, journeys, share_credit(journeys, model)
+
+
+def whole_returns(crm, agreement, on_orphan="raise"):
+    entries, conversions, _, credit = path_of(crm, agreement)
+    pipeline = build_pipeline(entries, crm.opportunities, crm.contact_roles, as_of=crm.as_of)
+    open_credit = share_credit(build_journeys(crm.touches, pipeline, crm.contact_roles, time_zone=agreement.time_zone))
+    stages = credit_stages(crm, entries, agreement, "linear", linking="hybrid", lookback_days=365)
+    return campaign_roi(credit, costs_of(slush=900.0, nordic=100.0), crm.campaigns, conversions=conversions,
+                        pipeline=open_credit, counts=credited_counts(stages), touches=crm.touches,
+                        contribution_margin=0.6, on_orphan=on_orphan)
+
+
+@pytest.fixture
+def orphaned(tree):
+    """Fairs hangs on a campaign that was not exported; Slush and Nordic go with it."""
+    return tree.assign(parent_id=tree["parent_id"].mask(tree["campaign_id"] == "fairs", "gone"))
+
+
+def figures_of(table):
+    return table.set_index("figure")["value"].to_dict()
+
+
+@pytest.fixture
+def october(crm, agreement):
+    entries, conversions, _, credit = path_of(crm, agreement)
+    costs = phase_costs(crm.campaigns, pd.Timestamp("2026-11-02"))
+    return figures_of(month_figures("2026-10", agreement, entries, conversions, credit, costs, crm.campaigns))

@@ -5,9 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import AS_OF
+from conftest import AS_OF, path_of
 from pandas.testing import assert_frame_equal
-from test_roi import path_of
 
 from attribution.agreement import month_days, read_agreement
 from attribution.comparisons import list_deals

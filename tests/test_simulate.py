@@ -4,9 +4,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import AS_OF
+from conftest import AS_OF, path_of
 from pandas.testing import assert_frame_equal
-from test_roi import path_of
 
 from attribution.agreement import read_agreement
 from attribution.comparisons import list_deals

@@ -11,7 +11,8 @@ import pandas as pd
 from attribution.tables import CRM
 
 RULES = ("lead_created", "lead_status", "opportunity_created", "opportunity_won")
-RESERVED = ("", "deal", "people", "response", "conversion", "touch", "campaign", "new_customer")    # counted themselves
+#: What the reports count themselves.
+RESERVED = ("", "deal", "people", "person", "response", "conversion", "touch", "campaign", "new_customer")
 TOUCHES = ("responses", "memberships")
 PLANNED = ("won_value", "cost", "n_leads", "n_mqls", "n_sqls", "n_opportunities")
 
@@ -245,7 +246,7 @@ def _stage(where: str, said: dict) -> Stage:
     for key in ("name", "owner", "rule"):
         if not isinstance(said.get(key), str):
             raise ValueError(f"{where}{key}: is missing")
-    if said["name"] in RESERVED:
+    if said["name"].strip().lower().removesuffix("s") in RESERVED:
         raise ValueError(f"{where}name: {said['name']!r} already means something else in the reports; choose another")
     rule = _one_of(f"{where}rule", said["rule"], RULES)
     values = said.get("values", [])

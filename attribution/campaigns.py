@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from attribution.tables import TableError, check_table, first_keys
+from attribution.tables import TableError, check_table, first_keys, look_up
 
 _ON_ORPHAN = ("raise", "leave_out")
 
@@ -117,7 +117,7 @@ def roll_up(figures: pd.DataFrame, ancestors: pd.DataFrame, columns: list[str]) 
     below = ancestors[["campaign_id", "ancestor_id"]].merge(
         figures[["campaign_id", *columns]], on="campaign_id", validate="many_to_one")
     sums = below.groupby("ancestor_id")[columns].sum().add_suffix("_with_children").round(9)
-    return figures.merge(sums, left_on="campaign_id", right_index=True, how="left", validate="one_to_one")
+    return figures.assign(**{column: look_up(figures["campaign_id"], sums[column]) for column in sums})
 
 
 def count_blanks(figures: pd.DataFrame, ancestors: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -126,9 +126,9 @@ def count_blanks(figures: pd.DataFrame, ancestors: pd.DataFrame, column: str) ->
     Returns one row per campaign: campaign_id, n_blank_below.
     """
     blank = figures.set_index("campaign_id")[column].isna()
-    lines = ancestors.assign(is_blank=ancestors["campaign_id"].map(blank))
+    lines = ancestors.assign(is_blank=look_up(ancestors["campaign_id"], blank))
     unknown = lines.groupby("ancestor_id")["is_blank"].all()
-    below = lines.assign(is_unknown=lines["campaign_id"].map(unknown) & (lines["distance"] > 0))
+    below = lines.assign(is_unknown=look_up(lines["campaign_id"], unknown) & (lines["distance"] > 0))
     counts = below.groupby("ancestor_id")["is_unknown"].sum()
     return counts.rename_axis("campaign_id").rename("n_blank_below").reset_index()
 
@@ -155,7 +155,7 @@ def _own_column(reported: str, campaigns: pd.DataFrame) -> str | None:
 
 
 def _compare(campaigns: pd.DataFrame, sums: pd.DataFrame, reported: str) -> pd.DataFrame:
-    ours = campaigns["campaign_id"].map(sums.set_index("campaign_id")[f"{reported}_with_children"])
+    ours = look_up(campaigns["campaign_id"], sums.set_index("campaign_id")[f"{reported}_with_children"])
     compared = pd.DataFrame({
         "campaign_id": campaigns["campaign_id"],
         "figure": reported.removeprefix("reported_").removesuffix("_with_children"),

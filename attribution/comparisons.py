@@ -88,10 +88,10 @@ def compare_with_crm(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: 
     rows = rows.fillna({"n_campaigns": 0, "n_people": 0, "n_touches": 0}).astype(
         {"n_campaigns": int, "n_people": int, "n_touches": int})
     primary = opportunities.set_index("opportunity_id")["primary_campaign_id"]
-    rows = rows.assign(primary_campaign_id=rows["conversion_id"].map(primary).astype("str"))
+    rows = rows.assign(primary_campaign_id=look_up(rows["conversion_id"], primary).astype("str"))
     sums = credit.groupby(["conversion_id", "campaign_id"])["credit"].sum().round(2)
     ours = pd.MultiIndex.from_frame(rows[["conversion_id", "primary_campaign_id"]])
-    to_primary = sums.reindex(ours).fillna(0.0).to_numpy()
+    to_primary = sums.reindex(ours).fillna(0.0).to_numpy(float)
     rows = rows.assign(credit_to_primary=to_primary, difference=(rows["value"] - to_primary).round(2))
     rows = rows.assign(reason=_reasons(rows, met, touches, met if by_account is None else by_account))
     rows = rows.drop(columns="account_id")
@@ -117,11 +117,11 @@ def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFra
     Returns one row per campaign that either credits: campaign_id, campaign_name, path, depth, cost, credit, roi (ours),
     crm_value, crm_roi = (crm_value - cost) / cost, difference (credit - crm_value).
     """
-    own = campaigns[["campaign_id"]].assign(crm_value=campaigns["campaign_id"].map(
-        compared.groupby("primary_campaign_id")["value"].sum()).fillna(0.0))
+    own = campaigns[["campaign_id"]].assign(crm_value=look_up(
+        campaigns["campaign_id"], compared.groupby("primary_campaign_id")["value"].sum()).fillna(0.0))
     sums = roll_up(own, build_ancestors(campaigns, "leave_out"), ["crm_value"]).set_index("campaign_id")
     rows = returns[returns["campaign_id"].notna()]
-    cost, value = rows["cost_with_children"], rows["campaign_id"].map(sums["crm_value_with_children"]).round(2)
+    cost, value = rows["cost_with_children"], look_up(rows["campaign_id"], sums["crm_value_with_children"]).round(2)
     table = pd.DataFrame({
         "campaign_id": rows["campaign_id"], "campaign_name": rows["campaign_name"], "path": rows["path"],
         "depth": rows["depth"], "cost": cost,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import find_beside
-from attribution.tables import DAY, TableError, first_keys, to_cents
+from attribution.tables import DAY, TableError, first_keys, look_up, to_cents
 
 
 def read_ledger(folder: str | Path) -> pd.DataFrame | None:
@@ -24,13 +24,14 @@ def read_ledger(folder: str | Path) -> pd.DataFrame | None:
         why = str(error).strip().splitlines()[0]
         raise TableError(f"spend.csv: is no table that can be read ({why}). Save it again as CSV in UTF-8.") from None
     if not isinstance(lines.index, pd.RangeIndex):   # pandas takes cells beyond the header's for row names
-        raise TableError("spend.csv: lines have more cells than the header. Write amounts without thousands commas.")
+        raise TableError("spend.csv: lines have more cells than the header. No thousands commas, and none at the end.")
+    lines = lines.rename(columns=str.strip)
     for column in ("campaign_id", "spent_on", "cost"):
         if column not in lines:
             raise TableError(f"spend.csv: there is no column {column}. Its columns are campaign_id, spent_on, cost.")
     ledger = pd.DataFrame({
         "campaign_id": lines["campaign_id"].str.strip(),
-        "spent_on": pd.to_datetime(lines["spent_on"], format="%Y-%m-%d", errors="coerce").astype(DAY),
+        "spent_on": pd.to_datetime(lines["spent_on"].str.strip(), format="%Y-%m-%d", errors="coerce").astype(DAY),
         "cost": pd.to_numeric(lines["cost"], errors="coerce").round(2)})
     bad = ledger.isna().any(axis=1) | ~ledger["cost"].between(0, 1e12)
     if bad.any():
@@ -96,5 +97,5 @@ def costs_between(costs: pd.DataFrame, campaigns: pd.DataFrame, first: pd.Timest
     basis = costs.groupby("campaign_id")["basis"].first()
     further = spent.index.difference(campaigns["campaign_id"]).to_series()
     ids = pd.concat([campaigns["campaign_id"], further], ignore_index=True)
-    cost = ids.map(spent).astype(float).fillna(0.0).where(ids.isin(basis.index))
-    return pd.DataFrame({"campaign_id": ids, "cost": cost, "basis": ids.map(basis).astype("str")})
+    cost = look_up(ids, spent).astype(float).fillna(0.0).where(ids.isin(basis.index))
+    return pd.DataFrame({"campaign_id": ids, "cost": cost, "basis": look_up(ids, basis).astype("str")})

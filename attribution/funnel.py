@@ -100,7 +100,7 @@ def build_conversions(entries: pd.DataFrame, opportunities: pd.DataFrame, contac
     worth = deals["value"].where(deals["is_won"], deals["expected_value"]).fillna(0.0)
     rows = pd.DataFrame({
         "conversion_id": ids, "account_id": reached["account_id"], "person_id": reached["person_id"],
-        "converted_at": reached["entered_at"], "value": ids.map(worth).astype(float).fillna(0.0),
+        "converted_at": reached["entered_at"], "value": look_up(ids, worth).astype(float).fillna(0.0),
         "opportunity_created_at": look_up(ids, deals["created_at"]).astype(UTC)}).reset_index(drop=True)
     return check_table(_with_lead(rows, entries, contact_roles, linking).assign(
         is_new_customer=_is_new_customer(rows, entries, opportunities)), "conversions")

@@ -44,6 +44,8 @@ def run_report(notebook: str | Path, parameters: dict, out: str | Path = "report
     notebook = Path(notebook)
     parameters = read_parameters(notebook) | check_parameters(notebook, parameters)
     month_days(parameters.get("month"))
+    if Path(out, parameters["month"]).is_file():
+        raise ValueError(f"{Path(out, parameters['month'])}: is a file, not the month's folder. Move it away")
     inputs = hash_inputs(notebook, parameters)
     read_manifest(Path(out) / parameters["month"])
     executed = execute_notebook(notebook, parameters, progress=progress)

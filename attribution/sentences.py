@@ -7,7 +7,7 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.funnel import LAPSED_AFTER_DAYS, find_lapsed
-from attribution.tables import CRM
+from attribution.tables import CRM, first_keys, is_in
 
 #: What a column is called before a reader; a name not listed reads as it is written, without underscores.
 NAMES = {
@@ -299,11 +299,15 @@ def say_shifts(shifts: pd.DataFrame, currency: str) -> str:
 
 def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
     """Say where the costs come from."""
-    known = costs.drop_duplicates("campaign_id")["basis"].value_counts()
+    ids = costs["campaign_id"]
+    strange = ids[~is_in(ids, campaigns["campaign_id"])].drop_duplicates()
+    known = costs[is_in(ids, campaigns["campaign_id"])].drop_duplicates("campaign_id")["basis"].value_counts()
     unknown = len(campaigns) - len(set(campaigns["campaign_id"]) & set(costs["campaign_id"]))
     sources = [f"{count(known.get('phased', 0), 'campaign')} spread by day from the actual cost (phased)",
                f"{count(known.get('ledger', 0), 'campaign')} from the spend ledger", f"{unknown:,} without a cost"]
-    return f"Costs: {sources[0]}, {sources[1]}, {sources[2]}; a blank cost is not a zero."
+    text = f"Costs: {sources[0]}, {sources[1]}, {sources[2]}; a blank cost is not a zero."
+    return text + (f" The spend ledger names {count(len(strange), 'campaign')} that the export does not have "
+                   f"({first_keys(strange)}): what they cost stands apart from the tree." if len(strange) else "")
 
 
 def say_pipeline(opportunities: pd.DataFrame, as_of: pd.Timestamp, currency: str) -> str:

@@ -88,6 +88,8 @@ def test_read_agreement_reads_a_file_that_begins_with_a_byte_order_mark(tmp_path
      '[[stages]]\nname = "lead"\nowner = "sales"\nrule = "lead_created"', "stages: their rules must come in the order"),
     ('[[stages]]\nname = "deal"\nowner = "sales"\nrule = "opportunity_won"',
      r"stages\[1\].name: 'deal' already means something else"),
+    ('[[stages]]\nname = "Deals "\nowner = "sales"\nrule = "opportunity_won"',
+     r"stages\[1\].name: 'Deals ' already means something else"),
     ('[[stages]]\nname = "lead"\nowner = "sales"\nrule = "lead_created"',
      "stages: one stage needs the rule opportunity_won, 0 have it"),
     ('[[stages]]\nname = "mql"\nowner = "sales"\nrule = "lead_status"',

@@ -1,6 +1,7 @@
 """Commands read, call and write; bad input is one line on stderr, exit status 2, and nothing written."""
 
 import csv
+import io
 import json
 import os
 import re
@@ -250,3 +251,18 @@ def test_report_refuses_a_manifest_that_it_cannot_add_to(tmp_path, capsys):
     words = refused(capsys, "report", "campaign-roi", "--month", "2026-10", "--out", tmp_path)
     assert "manifest.json: is no manifest that can be read" in words
     assert (tmp_path / "2026-10" / "manifest.json").read_text() == "[]"
+
+
+def test_report_refuses_a_file_in_the_month_s_place(tmp_path, capsys):
+    (tmp_path / "2026-10").write_text("mine")
+    assert "2026-10: is a file, not the month's folder" in refused(
+        capsys, "report", "campaign-roi", "--month", "2026-10", "--out", tmp_path)
+    assert (tmp_path / "2026-10").read_text() == "mine"
+
+
+def test_report_of_a_month_before_the_first_campaign_leaves_its_deals_unattributed(tmp_path):
+    assert main(["report", "campaign-roi", "--month", "2024-06", "--out", str(tmp_path)]) == 0
+    page = (tmp_path / "2024-06" / "campaign_roi.html").read_text(encoding="utf-8")
+    won = [float(row["Amount"]) for row in csv.DictReader(io.StringIO(read(SAMPLE, "Opportunity.csv")))
+           if row["IsWon"] == "1" and row["CloseDate"].startswith("2024-06") and row["IsDeleted"] == "0"]
+    assert won and f"(unattributed)</td><td class=\"money\">{sum(won):,.2f}" in page

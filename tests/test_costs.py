@@ -171,5 +171,6 @@ def test_read_ledger_refuses_more_cells_than_the_header_has(tmp_path):
 
 def test_read_ledger_of_a_zip_stands_beside_it_and_its_ids_are_trimmed(tmp_path):
     (tmp_path / "export.zip").write_bytes(b"PK")
-    (tmp_path / "spend.csv").write_text("campaign_id,spent_on,cost\n701A ,2026-10-05,12\n")
-    assert read_ledger(tmp_path / "export.zip")["campaign_id"].tolist() == ["701A"]
+    (tmp_path / "spend.csv").write_text("campaign_id , spent_on,cost\n701A , 2026-10-05 ,12\n")
+    ledger = read_ledger(tmp_path / "export.zip")
+    assert ledger.to_numpy().tolist() == [["701A", pd.Timestamp("2026-10-05"), 12.0]]

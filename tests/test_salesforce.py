@@ -947,12 +947,19 @@ def set_cell(path: Path, column: str, value: str) -> None:
 
 @pytest.mark.parametrize(("file", "column", "value", "message"), [
     ("Opportunity.csv", "CloseDate", "2026-10-31garbage", "CloseDate is no day such as 2026-10-31 in 1 of"),
+    ("Opportunity.csv", "CloseDate", "2026-10-31 10:00 garbage", "CloseDate is no day such as 2026-10-31 in 1 of"),
+    ("Opportunity.csv", "CloseDate", "9999-12-31", "CloseDate is not between 1900 and 2200 in 1 of"),
     ("Opportunity.csv", "CloseDate", "0001-01-01", "CloseDate is not between 1900 and 2200 in 1 of"),
     ("CampaignMember.csv", "CreatedDate", "2262-01-01 00:00:00", "CreatedDate is not between 1900 and 2200 in 1 of"),
 ])
 def test_read_crm_refuses_a_time_that_is_not_of_our_days(export, file, column, value, message):
     set_cell(export / file, column, value)
     assert_refused(export, f"{file}: {message}")
+
+
+def test_read_crm_refuses_a_cost_beyond_all_measure(export):
+    set_cell(export / "Campaign.csv", "ActualCost", "1e300")
+    assert_refused(export, "Campaign.csv: ActualCost is beyond a million million in 1 of")
 
 
 def test_read_crm_takes_the_year_9999_for_no_end(export):

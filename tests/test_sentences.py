@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import make
+from conftest import AS_OF, make
 
 from attribution.agreement import Agreement
 from attribution.months import headline
@@ -21,10 +21,12 @@ from attribution.sentences import (
     percent,
     say_came_in,
     say_clocks,
+    say_costs,
     say_crm,
     say_hierarchy,
     say_lift,
     say_month,
+    say_pipeline,
     say_ranges,
     say_reach,
     say_reconciled,
@@ -308,3 +310,21 @@ def test_glossary_has_each_term_once_with_a_meaning_and_no_markup():
     assert (words["meaning"].str.len() > 20).all() and words["meaning"].str.endswith(".").all()
     assert not words["meaning"].str.contains(r"[*`#]|\s\s").any()
     assert {"Touch", "Conversion", "Conservation", "Two clocks", "ROI", "As of"} <= set(words["term"])
+
+
+def test_say_costs_counts_where_they_come_from_and_names_what_the_export_does_not_have(tree):
+    costs = pd.DataFrame({"campaign_id": ["slush", "slush", "ads", "gone"],
+                          "basis": ["phased", "phased", "ledger", "ledger"]}, dtype="str")
+    assert say_costs(costs, tree) == (
+        "Costs: 1 campaign spread by day from the actual cost (phased), 1 campaign from the spend ledger, 3 without a "
+        "cost; a blank cost is not a zero. The spend ledger names 1 campaign that the export does not have (first: "
+        "gone): what they cost stands apart from the tree.")
+    assert say_costs(costs.head(0), tree).endswith("5 without a cost; a blank cost is not a zero.")
+
+
+def test_say_pipeline_tells_the_open_from_the_lapsed():
+    deals = make("opportunities", opportunity_id=["a", "b"], stage="Proposal", value=100.0, expected_value=[50.0, 20.0],
+                 close_on=["2026-11-30", "2026-09-30"], created_at="2026-01-01")
+    assert plain(say_pipeline(deals, AS_OF, "EUR")) == (
+        "Open pipeline: 1 deal with an expected value of €50. 1 more deal worth €20 lapsed, the close date more than "
+        "30 days ago, and is not in it.")

@@ -455,6 +455,7 @@ def _owners(export: Export) -> pd.DataFrame:
 _CONSEQUENCES = {
     ("Lead", ""): "leads are not known: no lead, MQL or SQL can be counted, and memberships of leads are left out",
     ("Contact", ""): "contacts are not known: memberships and contact roles of contacts who were no leads are left out",
+    ("Account", ""): "accounts are not known by name",
     ("CampaignMember", ""): "no membership is known: without touches no credit can be shared",
     ("Opportunity", ""): "no deal is known: nothing was won as far as this export tells",
     ("Lead", "ConvertedDate"): "conversions are taken as old as the contact, also for an earlier as_of",

@@ -347,14 +347,20 @@ def _casts(value: str | None, to: pa.DataType) -> bool:
 def _number(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
     numbers = _cast(file, column, text, keys, pa.float64(), "is no number")
     _refuse(file, column, pc.fill_null(pc.invert(pc.is_finite(numbers)), False), keys, "is no number")
+    _refuse(file, column, pc.fill_null(pc.greater(pc.abs(numbers), 1e12), False), keys, "is beyond a million million")
     return numbers
 
 
 def _day(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:
-    text = pc.if_else(pc.starts_with(text, "9999"), None, text)      # the usual way of writing "no end"
-    bare = pc.replace_substring_regex(text, r"^(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d.*", r"\1")
+    if column in ("EndDate", "NextStartDate"):
+        text = pc.if_else(pc.starts_with(text, "9999"), None, text)  # the usual way of writing "no end"
+    bare = pc.replace_substring_regex(text, _MIDNIGHT, r"\1")
     days = _cast(file, column, bare, keys, pa.timestamp("us"), "is no day such as 2026-10-31")
     return _in_our_time(file, column, days, keys)
+
+
+#: A day, and a time behind it which some dialects write and which says nothing.
+_MIDNIGHT = r"^(\d{4}-\d\d-\d\d)[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?$"
 
 
 def _moment(file: str, column: str, text: pa.ChunkedArray, keys) -> pa.ChunkedArray:

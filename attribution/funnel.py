@@ -1,5 +1,7 @@
 """The funnel: who entered which stage when, and the conversions that attribution shares out."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pandas as pd
 
 from attribution.agreement import Agreement, Stage
@@ -18,8 +20,8 @@ def build_entries(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     is_imputed, owner_id. People may enter a stage again. A stage that a person skipped is dated from the next one and
     flagged is_imputed. A deal is won on its close date, at the end of the day.
     """
-    dated = pd.concat([_DATES[stage.rule](crm, agreement, stage).assign(stage=stage.name)
-                       for stage in agreement.stages], ignore_index=True)
+    with ThreadPoolExecutor(2) as pool:
+        dated = pd.concat(pool.map(lambda stage: _date(crm, agreement, stage), agreement.stages), ignore_index=True)
     people_stages = [stage.name for stage in agreement.stages if stage.rule not in DEAL_RULES]
     entries = _impute(dated.assign(is_imputed=False), people_stages)
     order = {stage.name: n for n, stage in enumerate(agreement.stages)}
@@ -28,6 +30,10 @@ def build_entries(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     n_entry = entries.groupby(["order", "record_id"]).cumcount() + 1
     return entries.assign(stage=stage, n_entry=n_entry).reset_index(drop=True)[
         ["record_id", "person_id", "account_id", "stage", "n_entry", "entered_at", "is_imputed", "owner_id"]]
+
+
+def _date(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
+    return _DATES[stage.rule](crm, agreement, stage).assign(stage=stage.name)
 
 
 def _lead_created(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:

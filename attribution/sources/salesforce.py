@@ -1,5 +1,6 @@
 """A Salesforce export as the package's tables: one person once, one currency, as things stood at `as_of`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,11 +52,13 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
     campaigns, no_campaigns = _campaigns(export, asked)
     accounts, account_of, no_accounts = _accounts(export, asked)
     people, person_of, no_people = _people(export, asked, account_of)
-    touches, no_touches = _touches(export, asked, campaigns, people, person_of)
-    deals, no_deals = _opportunities(export, asked, account_of)
-    roles, no_roles = _contact_roles(export, asked, deals, person_of)
-    changes, no_changes = _stage_changes(export, asked, deals, person_of)
-    activities, no_activities = _activities(export, asked, deals, people, person_of, account_of)
+    with ThreadPoolExecutor(1) as pool:              # touches, the largest table, on the second core
+        reading = pool.submit(_touches, export, asked, campaigns, people, person_of)
+        deals, no_deals = _opportunities(export, asked, account_of)
+        roles, no_roles = _contact_roles(export, asked, deals, person_of)
+        changes, no_changes = _stage_changes(export, asked, deals, person_of)
+        activities, no_activities = _activities(export, asked, deals, people, person_of, account_of)
+        touches, no_touches = reading.result()
     left_out = _left_out(
         [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_activities])
     return CRM(campaigns, _with_status(people, changes, asked), accounts, touches, deals, roles, changes, activities,

@@ -118,10 +118,9 @@ def _choices(arguments: argparse.Namespace) -> dict:
 
 def _report(arguments: argparse.Namespace) -> None:
     given = _choices(arguments)
-    from attribution.report import ROOT, run_report
+    from attribution.report import run_report
     from attribution.sources import find_folder
-    here = find_folder("notebooks") / "campaign_roi.ipynb"
-    notebook = here if here.is_file() else ROOT / "notebooks" / here.name
+    notebook = find_folder("notebooks/campaign_roi.ipynb")
     month = run_report(notebook, {"data_dir": arguments.data} | given, arguments.out, progress=True)
     print(month / "campaign_roi.html")
 

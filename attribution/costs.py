@@ -18,17 +18,7 @@ def read_ledger(folder: str | Path) -> pd.DataFrame | None:
     path = find_beside(folder, "spend.csv")
     if not path.is_file():
         return None
-    try:
-        lines = pd.read_csv(path, dtype="str", encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
-        why = str(error).strip().splitlines()[0]
-        raise TableError(f"spend.csv: is no table that can be read ({why}). Save it again as CSV in UTF-8.") from None
-    if not isinstance(lines.index, pd.RangeIndex):   # pandas takes cells beyond the header's for row names
-        raise TableError("spend.csv: lines have more cells than the header. No thousands commas, and none at the end.")
-    lines = lines.rename(columns=str.strip)
-    for column in ("campaign_id", "spent_on", "cost"):
-        if column not in lines:
-            raise TableError(f"spend.csv: there is no column {column}. Its columns are campaign_id, spent_on, cost.")
+    lines = _read_lines(path)
     ledger = pd.DataFrame({
         "campaign_id": lines["campaign_id"].str.strip(),
         "spent_on": pd.to_datetime(lines["spent_on"].str.strip(), format="%Y-%m-%d", errors="coerce").astype(DAY),
@@ -39,6 +29,20 @@ def read_ledger(folder: str | Path) -> pd.DataFrame | None:
         raise TableError(f"spend.csv: {bad.sum():,} of {len(ledger):,} rows have no campaign, no day like 2026-10-31 "
                          f"or no cost of 0 or more ({first_keys(rows)}). Correct them.")
     return ledger
+
+
+def _read_lines(path: Path) -> pd.DataFrame:
+    try:
+        lines = pd.read_csv(path, dtype="str", encoding="utf-8-sig").rename(columns=str.strip)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        why = str(error).strip().splitlines()[0]
+        raise TableError(f"spend.csv: is no table that can be read ({why}). Save it again as CSV in UTF-8.") from None
+    if not isinstance(lines.index, pd.RangeIndex):   # pandas takes cells beyond the header's for row names
+        raise TableError("spend.csv: lines have more cells than the header. No thousands commas, and none at the end.")
+    for column in ("campaign_id", "spent_on", "cost"):
+        if column not in lines:
+            raise TableError(f"spend.csv: there is no column {column}. Its columns are campaign_id, spent_on, cost.")
+    return lines
 
 
 def phase_costs(campaigns: pd.DataFrame, exported_on: pd.Timestamp, ledger: pd.DataFrame | None = None) -> pd.DataFrame:

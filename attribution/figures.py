@@ -75,20 +75,13 @@ def plot_bookings(bookings: pd.DataFrame, title: str, currency: str) -> go.Figur
 def plot_roi(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     """Draw cost beside credit, and pipeline still open on top of it, for each row given, with its ROI at the end."""
     rows = returns.iloc[::-1]
-    names = _ids(rows)
-    earned = rows["credit_with_children"] + (rows["pipeline_with_children"].fillna(0) if "pipeline" in rows else 0)
-    end = earned.where(earned > rows["cost_with_children"].fillna(0), rows["cost_with_children"])
-    roi = [f"  ROI {times(value)}" for value in rows["roi"]]
-    traces = [go.Bar(name="cost", y=names, x=_listed(rows["cost_with_children"]), marker_color=COST, offsetgroup="cost",
-                     orientation="h", hovertemplate="cost %{x:,.0f} " + currency),
-              go.Bar(name="credit: won", y=names, x=_listed(rows["credit_with_children"]), marker_color=CREDIT,
-                     offsetgroup="earned", orientation="h", hovertemplate="credit %{x:,.0f} " + currency)]
-    if "pipeline" in rows:
-        traces.append(go.Bar(name="pipeline still open, expected", y=names, x=_listed(rows["pipeline_with_children"]),
-                             base=_listed(rows["credit_with_children"]), marker_color=PIPELINE, offsetgroup="earned",
-                             orientation="h", hovertemplate="pipeline %{x:,.0f} " + currency))
-    traces.append(go.Scatter(y=names, x=_listed(end), text=roi, mode="text", textposition="middle right",
-                             showlegend=False, hoverinfo="skip", cliponaxis=False))
+    bars = [("cost", "cost", COST, "cost", None), ("credit: won", "credit", CREDIT, "earned", None),
+            ("pipeline still open, expected", "pipeline", PIPELINE, "earned", "credit")]
+    traces = [go.Bar(name=name, y=_ids(rows), x=_listed(rows[f"{column}_with_children"]), marker_color=colour,
+                     base=_listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=group,
+                     orientation="h", hovertemplate=name + " %{x:,.0f} " + currency)
+              for name, column, colour, group, below in bars if f"{column}_with_children" in rows]
+    traces[-1].update(text=[f"ROI {times(value)}" for value in rows["roi"]], textposition="outside", cliponaxis=False)
     return _figure(traces, title, 170 + 64 * len(rows), xaxis={"title": currency, "rangemode": "tozero"},
                    yaxis=_campaign_axis(rows), margin={"l": 10, "r": 110, "t": 90, "b": 10}, bargap=0.35)
 

@@ -113,14 +113,15 @@ def build_conversions(entries: pd.DataFrame, opportunities: pd.DataFrame, contac
 
 
 def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_roles: pd.DataFrame | None = None, *,
-                   as_of: pd.Timestamp, linking: str = "hybrid") -> pd.DataFrame:
+                   as_of: pd.Timestamp, time_zone: str = "UTC", linking: str = "hybrid") -> pd.DataFrame:
     """List the deals still open at as_of, as conversions to come at their expected value.
 
     Returns one row per open deal that has not lapsed, with the columns of build_conversions; converted_at is as_of, so
     that every touch so far counts.
     """
     check_linking(linking)
-    still_open = opportunities[~opportunities["is_closed"] & ~find_lapsed(opportunities, as_of)]
+    today = Agreement(time_zone=time_zone).local_day(as_of)
+    still_open = opportunities[~opportunities["is_closed"] & ~find_lapsed(opportunities, today)]
     rows = pd.DataFrame({
         "conversion_id": still_open["opportunity_id"], "account_id": still_open["account_id"],
         "converted_at": as_of, "value": still_open["expected_value"].fillna(0.0),
@@ -130,10 +131,14 @@ def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_r
         is_new_customer=_is_new_customer(rows, entries, opportunities)), "conversions")
 
 
-def find_lapsed(opportunities: pd.DataFrame, as_of: pd.Timestamp) -> pd.Series:
-    """Tell which deals are still open although their close date passed more than 30 days before as_of."""
-    passed = as_of.tz_localize(None) - opportunities["close_on"]
-    return ~opportunities["is_closed"] & (passed > pd.Timedelta(days=LAPSED_AFTER_DAYS + 1))
+def find_lapsed(opportunities: pd.DataFrame, today: pd.Timestamp) -> pd.Series:
+    """Tell which deals are still open although their close date passed more than 30 days before today.
+
+    >>> deals = pd.DataFrame({"is_closed": False, "close_on": pd.to_datetime(["2026-09-30", "2026-10-01"])})
+    >>> find_lapsed(deals, pd.Timestamp("2026-10-31")).tolist()
+    [True, False]
+    """
+    return ~opportunities["is_closed"] & (today - opportunities["close_on"] > pd.Timedelta(days=LAPSED_AFTER_DAYS))
 
 
 def check_linking(linking: str) -> None:

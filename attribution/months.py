@@ -5,7 +5,7 @@ import pandas as pd
 
 from attribution.agreement import Agreement, month_days
 from attribution.costs import costs_between
-from attribution.roi import between, count_name
+from attribution.roi import between, count_name, credit_of
 from attribution.tables import CRM, look_up
 
 
@@ -16,26 +16,35 @@ def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conve
     Returns one row per figure: figure, value, unit (money, count, share or ratio).
     """
     first, last = month_bounds(month, agreement)
-    won = between(conversions, "converted_at", first, last)
-    mine = credit[credit["conversion_id"].isin(won["conversion_id"])]
     cost = costs_between(costs, campaigns, *month_days(month))["cost"].sum(min_count=1)
-    value, attributed = won["value"].sum(), mine.loc[mine["campaign_id"].notna(), "credit"].sum()
-    n_new, divisor = int(won["is_new_customer"].sum()), cost if cost > 0 else np.nan
-    margin = np.nan if agreement.contribution_margin is None else agreement.contribution_margin
-    known = set(entries["stage"])                    # a stage that nobody ever entered is unknown rather than 0
-    reached = between(entries[entries["n_entry"] == 1], "entered_at", first, last)["stage"].value_counts()
-    stages = [stage.name for stage in agreement.stages if stage.rule != "opportunity_won"]
-    figures = [("won_value", value, "money"), ("n_won", len(won), "count"), ("attributed_value", attributed, "money"),
-               ("unattributed_value", value - attributed, "money"),
-               ("attributed_share", attributed / value if value else np.nan, "share"), ("cost", cost, "money"),
-               ("roi", (attributed - cost) / divisor, "ratio"),
-               ("romi", (attributed * margin - cost) / divisor, "ratio"),
-               ("n_new_customers", n_new, "count"), ("campaign_cac", cost / n_new if n_new else np.nan, "money")]
-    figures += [(count_name(stage), reached.get(stage, 0) if stage in known else np.nan, "count") for stage in stages]
-    figures += [(f"cost_per_{count_name(stage).removeprefix('n_')}",
-                 cost / reached[stage] if reached.get(stage, 0) else np.nan, "money") for stage in stages]
+    figures = _booked(between(conversions, "converted_at", first, last), credit, cost, agreement.contribution_margin)
+    figures += _entered(entries, first, last, agreement, cost)
     table = pd.DataFrame(figures, columns=["figure", "value", "unit"]).astype({"value": float})
     return table.assign(value=table["value"].where(table["unit"] != "money", table["value"].round(2)))
+
+
+def _booked(won: pd.DataFrame, credit: pd.DataFrame, cost: float, margin: float | None) -> list[tuple]:
+    mine = credit_of(credit, won)
+    value, attributed = won["value"].sum(), mine.loc[mine["campaign_id"].notna(), "credit"].sum()
+    n_new, divisor = int(won["is_new_customer"].sum()), cost if cost > 0 else np.nan
+    share = np.nan if margin is None else margin
+    return [("won_value", value, "money"), ("n_won", len(won), "count"), ("attributed_value", attributed, "money"),
+            ("unattributed_value", value - attributed, "money"),
+            ("attributed_share", attributed / value if value else np.nan, "share"), ("cost", cost, "money"),
+            ("roi", (attributed - cost) / divisor, "ratio"), ("romi", (attributed * share - cost) / divisor, "ratio"),
+            ("n_new_customers", n_new, "count"), ("campaign_cac", cost / n_new if n_new else np.nan, "money")]
+
+
+def _entered(entries: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp, agreement: Agreement,
+             cost: float) -> list[tuple]:
+    """Count the first entries into each stage before the sale; a stage that nobody ever entered is unknown, not 0."""
+    known = set(entries["stage"])
+    reached = between(entries[entries["n_entry"] == 1], "entered_at", first, last)["stage"].value_counts()
+    n = {count_name(stage.name): reached.get(stage.name, 0) if stage.name in known else np.nan
+         for stage in agreement.stages if stage.rule != "opportunity_won"}
+    per = [(f"cost_per_{name.removeprefix('n_')}", cost / count if count else np.nan, "money")
+           for name, count in n.items()]
+    return [(name, count, "count") for name, count in n.items()] + per
 
 
 def month_bounds(month: str, agreement: Agreement) -> tuple[pd.Timestamp, pd.Timestamp]:

@@ -193,15 +193,18 @@ def hash_file(path: str | Path) -> str:
 
 def hash_inputs(notebook: Path, parameters: dict) -> dict[str, str]:
     """Give the sha256 of everything a report is made from: the data folder's files, the notebook, the lock."""
-    data = _data_files(parameters["data_dir"]) if "data_dir" in parameters else []
-    return {path.name: hash_file(path) for path in [*data, notebook, ROOT / "requirements.lock"] if path.is_file()}
+    data = _data_files(parameters["data_dir"]) if "data_dir" in parameters else {}
+    files = data | {path.name: path for path in (notebook, ROOT / "requirements.lock")}
+    return {name: hash_file(path) for name, path in files.items() if path.is_file()}
 
 
-def _data_files(data_dir: str) -> list[Path]:
+def _data_files(data_dir: str) -> dict[str, Path]:
+    """Name the export's files, of the folder and of those right below it, as the reader looks for them."""
     from attribution.sources import find_folder
     data = find_folder(data_dir)
-    exported = sorted(data.rglob("*.csv")) if data.is_dir() else [data]
-    return exported + [path for path in _ours(data_dir) if path not in exported]
+    exported = sorted([*data.glob("*.csv"), *data.glob("*/*.csv")]) if data.is_dir() else []
+    named = {path.relative_to(data).as_posix(): path for path in exported} or {data.name: data}
+    return named | {path.name: path for path in _ours(data_dir)}
 
 
 def _ours(data_dir: str) -> list[Path]:

@@ -11,7 +11,7 @@ from attribution.credit import share_credit
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
 from attribution.models import MODELS, Model, pick_model
-from attribution.tables import CRM, check_refs, look_up
+from attribution.tables import CRM, check_refs, is_in, look_up
 
 ADDITIVE = ("cost", "credit", "sourced", "accelerated", "credit_new", "credit_existing", "pipeline", "n_responses")
 LEFT_OUT, UNATTRIBUTED = "(left out of the tree)", "(unattributed)"
@@ -106,20 +106,21 @@ def _own_figures(ids: pd.Series, credit: pd.DataFrame, costs: pd.DataFrame, conv
         sourced = _sums(credit[credit["is_before_opportunity"]], ids, "credit")
         own = own.assign(sourced=sourced, accelerated=(sums - sourced).round(2))
     if conversions is not None:
-        check_refs(credit, "credit", "conversion_id", conversions["conversion_id"], "conversions",
-                   "Give the credit of these conversions")
-        is_new = look_up(credit["conversion_id"],
-                         conversions.set_index("conversion_id")["is_new_customer"]).astype(bool)
-        new = _sums(credit[is_new], ids, "credit")
+        new = _sums(credit[_is_new(credit, conversions)], ids, "credit")
         own = own.assign(credit_new=new, credit_existing=(sums - new).round(2))
     if pipeline is not None:
         own = own.assign(pipeline=_sums(pipeline, ids, "credit"))
     if touches is not None:
         responses = touches.loc[touches["kind"] == "response", "campaign_id"].value_counts()
         own = own.assign(n_responses=look_up(ids, responses).fillna(0))
-    for name in () if counts is None else counts["count"].drop_duplicates():
-        own = own.assign(**{name: _sums(counts[counts["count"] == name], ids, "n", 9)})
-    return own
+    names = () if counts is None else counts["count"].drop_duplicates()
+    return own.assign(**{name: _sums(counts[counts["count"] == name], ids, "n", 9) for name in names})
+
+
+def _is_new(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.Series:
+    check_refs(credit, "credit", "conversion_id", conversions["conversion_id"], "conversions",
+               "Give the credit of these conversions")
+    return look_up(credit["conversion_id"], conversions.set_index("conversion_id")["is_new_customer"]).astype(bool)
 
 
 def _sums(rows: pd.DataFrame, ids: pd.Series, column: str, digits: int = 2) -> pd.Series:
@@ -178,6 +179,16 @@ def leaves(returns: pd.DataFrame) -> pd.DataFrame:
 def between(rows: pd.DataFrame, moments: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
     """Keep the rows whose moment lies from the first to the last, both included."""
     return rows[rows[moments].between(first, last)]
+
+
+def credit_of(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFrame:
+    """Keep the credit of some conversions."""
+    return credit[is_in(credit["conversion_id"], conversions["conversion_id"])]
+
+
+def report_models(half_life_days: float) -> dict[str, Model]:
+    """Give the models that a report holds against each other, by name, time decay with the report's half-life."""
+    return {name: choose_model(name, half_life_days) for name in MODELS if name != "position_based"}
 
 
 def choose_model(model: str, half_life_days: float) -> Model:
@@ -241,8 +252,8 @@ def cycle_days(journeys: pd.DataFrame) -> float:
     return float(journeys.loc[journeys["position"] == 1, "days_before"].median())
 
 
-def flag_too_early(returns: pd.DataFrame, campaigns: pd.DataFrame, as_of: pd.Timestamp, days: float) -> pd.DataFrame:
-    """Flag the campaigns that began less than the median cycle before as_of: what they will earn cannot be seen yet.
+def flag_too_early(returns: pd.DataFrame, campaigns: pd.DataFrame, today: pd.Timestamp, days: float) -> pd.DataFrame:
+    """Flag the campaigns that began less than the median cycle before today: what they will earn cannot be seen yet.
 
     Returns the rows with is_too_early. A campaign above others is judged by the earliest start below it, one without a
     start by the making of its record.
@@ -251,5 +262,5 @@ def flag_too_early(returns: pd.DataFrame, campaigns: pd.DataFrame, as_of: pd.Tim
     starts = campaigns["starts_on"].fillna(made_on).set_axis(campaigns["campaign_id"])
     ancestors = build_ancestors(campaigns, "leave_out")
     earliest = ancestors.assign(start=look_up(ancestors["campaign_id"], starts)).groupby("ancestor_id")["start"].min()
-    age = (as_of.tz_localize(None) - look_up(returns["campaign_id"], earliest)).dt.total_seconds() / 86400
-    return returns.assign(is_too_early=(age < days).fillna(False).astype(bool))
+    age = (today - look_up(returns["campaign_id"], earliest)).dt.days
+    return returns.assign(is_too_early=age < days)

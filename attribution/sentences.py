@@ -221,6 +221,11 @@ def title_roi(returns: pd.DataFrame) -> str:
             f"{worst['campaign_name']} least ({times(worst['roi'])})")
 
 
+def say_returns(programmes: pd.DataFrame) -> str:
+    """Say which programme returned most and least on the campaign clock."""
+    return title_roi(programmes) + ", each whole cost to date against all it has earned to date."
+
+
 def title_tree(returns: pd.DataFrame) -> str:
     """Title the tree with how much of the cost lies with campaigns that have not earned it back."""
     leaves = returns[(returns["is_leaf"]) & (returns["cost_with_children"] > 0)]
@@ -310,9 +315,9 @@ def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
                    f"({first_keys(strange)}): what they cost stands apart from the tree." if len(strange) else "")
 
 
-def say_pipeline(opportunities: pd.DataFrame, as_of: pd.Timestamp, currency: str) -> str:
+def say_pipeline(opportunities: pd.DataFrame, today: pd.Timestamp, currency: str) -> str:
     """Say what is open, and what was left out of it as lapsed."""
-    lapsed = find_lapsed(opportunities, as_of)
+    lapsed = find_lapsed(opportunities, today)
     still_open = opportunities[~opportunities["is_closed"] & ~lapsed]
     return (f"Open pipeline: {count(len(still_open), 'deal')} with an expected value of "
             f"{money(still_open['expected_value'].sum(), currency)}. {count(lapsed.sum(), 'more deal')} worth "

@@ -268,7 +268,7 @@ def check_refs(table: pd.DataFrame, name: str, column: str, targets: pd.Series, 
     attribution.tables.TableError: contact_roles: person_id not found in people in 1 of 2 rows (first: 003B). \
 Export Contact.csv again.
     """
-    lost = table.loc[table[column].notna() & ~table[column].isin(targets), column]
+    lost = table.loc[table[column].notna() & ~is_in(table[column], targets), column]
     if len(lost):
         raise TableError(f"{name}: {column} not found in {where} in {len(lost):,} of {len(table):,} rows "
                          f"({first_keys(lost)}). {advice}.")

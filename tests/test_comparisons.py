@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import AS_OF, conversions_of, costs_of, make, make_credit, path_of, whole_returns
+from conftest import conversions_of, costs_of, make, make_credit, path_of, whole_returns
 
 from attribution import sentences
 from attribution.comparisons import (
@@ -27,6 +27,7 @@ from attribution.roi import (
     between,
     campaign_roi,
     flag_too_early,
+    report_models,
 )
 from attribution.sentences import indent
 from attribution.tables import TableError
@@ -58,6 +59,17 @@ def test_model_ranges_pass_over_what_was_left_out_of_the_tree(orphaned, compared
                            on_orphan="leave_out")
     ranges = model_ranges(compared, returns, orphaned).set_index("campaign_id")
     assert ranges[["credit_low", "credit_high"]].T.to_dict("list") == {"emea": [20.0, 60.0], "ads": [20.0, 60.0]}
+
+
+def test_model_ranges_hold_the_reports_own_time_decay(crm, agreement):
+    *_, conversions, journeys, _ = path_of(crm, agreement)
+    models = report_models(1.5)
+    credit = share_credit(journeys, models["time_decay"])
+    returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=conversions)
+    ranges = model_ranges(compare_models(journeys, models), returns, crm.campaigns)
+    assert len(ranges) and ranges["credit"].between(ranges["credit_low"], ranges["credit_high"]).all()
+    usual = share_credit(journeys, "time_decay")
+    assert not usual["credit"].equals(credit["credit"])                  # so that the half-life is seen to matter
 
 
 def test_model_ranges_of_nothing_are_empty(tree, crm, agreement):
@@ -262,7 +274,7 @@ def test_check_reconciled_refuses_a_report_whose_money_does_not_add_up():
 
 def test_columns_for_readers_exist_in_their_tables(crm, agreement, compared):
     _, conversions, journeys, credit = path_of(crm, agreement)
-    returns = flag_too_early(whole_returns(crm, agreement), crm.campaigns, AS_OF, 30.0)
+    returns = flag_too_early(whole_returns(crm, agreement), crm.campaigns, pd.Timestamp("2026-10-31"), 30.0)
     ranges = model_ranges(compared, returns, crm.campaigns)
     by_source = compare_with_crm(conversions, journeys, credit, crm.opportunities, crm.touches)
     for columns, table in ((sentences.CLOCK_COLUMNS, indent(returns)), (sentences.STAGE_COLUMNS, indent(returns)),

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 
 import attribution
-from attribution.cli import build_parser
+from attribution.cli import build_parser, main
 from attribution.report import read_parameters
 
 ROOT = Path(__file__).parents[1]
@@ -82,3 +82,12 @@ def test_changelog_tells_of_this_version():
 def test_document_links_lead_somewhere(document):
     links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text(encoding="utf-8"))
     assert [link for link in links if "://" not in link and not (document.parent / link).exists()] == []
+
+
+def test_readme_explains_the_euros_that_it_asks_about(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = re.search(r"^attribution (explain .*)$", text, re.MULTILINE)[1]
+    euros = re.search(r"get €([\d,.]+\d) of that deal", text)[1].replace(",", "")
+    assert main(command.split()) == 0
+    assert euros in capsys.readouterr().out

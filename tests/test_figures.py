@@ -91,14 +91,15 @@ def test_plot_roi_draws_cost_credit_and_pipeline_on_top(returns):
     assert traces["cost"]["y"] == traces["credit: won"]["y"] == ["c", "b", "a", "p"]
     assert traces["credit: won"]["x"] == traces["pipeline still open, expected"]["base"] == [20.0, 350.5, 100.0, 450.5]
     assert traces["pipeline still open, expected"]["x"] == [10.0] * 4
-    assert [text.strip().replace("\u00a0", " ") for text in traces[None]["text"]] == ["ROI –", "ROI +250 %",
-                                                                                      "ROI −50 %", "ROI +50 %"]
-    assert traces[None]["x"] == [30.0, 360.5, 200.0, 460.5]
+    assert [text.replace("\u00a0", " ") for text in traces["pipeline still open, expected"]["text"]] == [
+        "ROI –", "ROI +250 %", "ROI −50 %", "ROI +50 %"]
+    assert [name for name, trace in traces.items() if trace.get("text")] == ["pipeline still open, expected"]
 
 
 def test_plot_roi_without_pipeline(returns):
     bare = returns.drop(columns=["pipeline", "pipeline_with_children"])
-    assert traces_of(plot_roi(bare, "t", "EUR"))[None]["x"] == [20.0, 350.5, 200.0, 450.5]
+    traces = traces_of(plot_roi(bare, "t", "EUR"))
+    assert list(traces) == ["cost", "credit: won"] and len(traces["credit: won"]["text"]) == 4
 
 
 def test_plot_tree_draws_the_costs_that_are_known(returns):

@@ -205,7 +205,16 @@ def test_build_pipeline_leaves_lapsed_deals_out(crm, agreement):
                  close_on=["2026-12-01", "2026-10-01", "2026-09-30"])
     entries = build_entries(dataclasses.replace(crm, opportunities=deals), agreement)
     assert build_pipeline(entries, deals, as_of=AS_OF)["conversion_id"].tolist() == ["fresh", "edge"]
-    assert find_lapsed(deals, AS_OF).tolist() == [False, False, True]
+    assert find_lapsed(deals, pd.Timestamp("2026-10-31")).tolist() == [False, False, True]
+
+
+def test_build_pipeline_counts_the_days_since_the_close_date_in_the_local_calendar(crm, agreement):
+    deals = make("opportunities", opportunity_id=["d"], account_id="x", stage="Proposal", expected_value=1.0,
+                 created_at="2026-01-05", close_on=["2026-10-01"])
+    end = pd.Timestamp("2026-11-01 03:59:59.999999", tz="UTC")           # the end of October in New York: 30 days
+    entries = build_entries(dataclasses.replace(crm, opportunities=deals), agreement)
+    assert len(build_pipeline(entries, deals, as_of=end, time_zone="America/New_York")) == 1
+    assert len(build_pipeline(entries, deals, as_of=end, time_zone="UTC")) == 0
 
 
 def test_is_new_customer_asks_what_was_won_before_the_record_reached_its_stage(crm, agreement):

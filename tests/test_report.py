@@ -69,8 +69,11 @@ def test_inputs_are_every_file_of_the_data_folder(tmp_path):
     data.mkdir()
     (data / "Campaign.csv").write_bytes(b"Id\n")
     (data / "agreement.toml").write_bytes(b"[company]\n")
+    (data / "below").mkdir()
+    (data / "below" / "Campaign.csv").write_bytes(b"Name\n")
     inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)})
     assert inputs["Campaign.csv"] == hashlib.sha256(b"Id\n").hexdigest()
+    assert inputs["below/Campaign.csv"] == hashlib.sha256(b"Name\n").hexdigest()
     assert inputs["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import AS_OF, conversions_of, costs_of, make, make_credit, path_of, whole_returns
+from conftest import conversions_of, costs_of, make, make_credit, path_of, whole_returns
 from hypothesis import given
 from hypothesis import strategies as st
 from test_campaigns import climb, random_parents
@@ -268,6 +268,7 @@ def test_credit_stages_gives_a_lead_to_the_campaign_whose_membership_was_written
     assert (rows["converted_at"] == born).all()                          # the lead stays in its own month
 
 
+TODAY = pd.Timestamp("2026-10-31")
 CRM_TABLES = ("campaigns", "people", "accounts", "touches", "opportunities", "contact_roles", "stage_changes")
 
 
@@ -329,12 +330,12 @@ def test_cycle_days_is_the_median_from_first_touch_to_close(crm, agreement):
 
 def test_flag_too_early_flags_what_began_less_than_a_cycle_ago(tree):
     returns = campaign_roi(make_credit(), costs_of(), tree)
-    flags = flag_too_early(returns, tree, AS_OF, 160.0).set_index("path")["is_too_early"]
+    flags = flag_too_early(returns, tree, TODAY, 160.0).set_index("path")["is_too_early"]
     # Ads began 152 days before the end of October, Nordic 11; the parents are as old as their oldest part
     assert flags.to_dict() == {"EMEA": False, "EMEA > Ads": True, "EMEA > Fairs": False, "EMEA > Fairs > Nordic": True,
                                "EMEA > Fairs > Slush": False, "(unattributed)": False}
-    assert not flag_too_early(returns, tree, AS_OF, np.nan)["is_too_early"].any()
+    assert not flag_too_early(returns, tree, TODAY, np.nan)["is_too_early"].any()
     undated = tree.assign(starts_on=pd.NaT, created_at=pd.Timestamp("2026-10-01", tz="UTC")).astype(
         {"starts_on": "datetime64[us]", "created_at": UTC})
-    flags = [flag_too_early(returns, undated, AS_OF, days).set_index("path")["is_too_early"] for days in (30.0, 31.0)]
-    assert [flag["EMEA > Ads"] for flag in flags] == [False, True]       # the record is 30.9 days old
+    flags = [flag_too_early(returns, undated, TODAY, days).set_index("path")["is_too_early"] for days in (30.0, 31.0)]
+    assert [flag["EMEA > Ads"] for flag in flags] == [False, True]       # the record is 30 days old

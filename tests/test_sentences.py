@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import AS_OF, make
+from conftest import make
 
 from attribution.agreement import Agreement
 from attribution.months import headline
@@ -325,6 +325,6 @@ def test_say_costs_counts_where_they_come_from_and_names_what_the_export_does_no
 def test_say_pipeline_tells_the_open_from_the_lapsed():
     deals = make("opportunities", opportunity_id=["a", "b"], stage="Proposal", value=100.0, expected_value=[50.0, 20.0],
                  close_on=["2026-11-30", "2026-09-30"], created_at="2026-01-01")
-    assert plain(say_pipeline(deals, AS_OF, "EUR")) == (
+    assert plain(say_pipeline(deals, pd.Timestamp("2026-10-31"), "EUR")) == (
         "Open pipeline: 1 deal with an expected value of €50. 1 more deal worth €20 lapsed, the close date more than "
         "30 days ago, and is not in it.")

@@ -307,28 +307,36 @@ def _leads(at: _Snapshot) -> Cells:
     leads = at.tables["leads"]
     people = at.tables["people"].iloc[leads["person_id"]].reset_index(drop=True)
     accounts = at.tables["companies"].iloc[people["account_id"]]
-    is_junk = leads["is_junk"].to_numpy()
-    names = {"FirstName": "first_name", "LastName": "last_name", "Title": "title"}
-    is_converted = leads["is_converted"].to_numpy()
-    contact, account = (np.where(is_converted, people[key], -1) for key in ("person_id", "account_id"))
     owner = pc.if_else(pa.array(leads["is_queued"].to_numpy()), record_ids("Queue", np.full(len(leads), 14)),
                        record_ids("User", people["owner_id"]))
     is_merged = leads["merged_at"].to_numpy() <= at.now
     return {
         "Id": record_ids("Lead", leads["lead_id"]), "IsDeleted": at.flag(leads["is_deleted"]),
         "MasterRecordId": at.ref("Lead", np.where(is_merged, leads["person_id"], -1)),
-        **{name: _text(np.where(is_junk, "Test", people[column])) for name, column in names.items()},
-        "Company": _text(np.where(is_junk, "Test", accounts["account_name"])), "Country": _text(accounts["country"]),
-        "Email": _email(people, "person_id"), "LeadSource": _text(leads["lead_source"]),
-        "Status": _text(leads["status"]),
-        "Industry": _text(accounts["industry"]), "CurrencyIsoCode": _constant("EUR", leads), "OwnerId": owner,
+        **_lead_person(people, accounts, leads["is_junk"].to_numpy()), "LeadSource": _text(leads["lead_source"]),
+        "Status": _text(leads["status"]), "Industry": _text(accounts["industry"]),
+        "CurrencyIsoCode": _constant("EUR", leads), "OwnerId": owner,
         "HasOptedOutOfEmail": at.flag(people["opted_out_at"].to_numpy() <= at.now),
-        "IsConverted": at.flag(is_converted),
-        "ConvertedDate": at.day(at.seen(leads["converted_at"])), "ConvertedAccountId": at.ref("Account", account),
-        "ConvertedContactId": at.ref("Contact", contact),
-        "ConvertedOpportunityId": at.ref("Opportunity", np.where(is_converted, leads["deal_id"], -1)),
+        **_lead_conversion(at, leads, people),
         "IsUnreadByOwner": at.flag(leads["status"] == "Open"), "DoNotCall": at.flag(people["do_not_call"]),
     } | at.stamps(leads["created_at"], leads["edited_at"], leads["converted_at"], leads["deleted_at"])
+
+
+def _lead_person(people: pd.DataFrame, accounts: pd.DataFrame, is_junk: np.ndarray) -> Cells:
+    names = {"FirstName": "first_name", "LastName": "last_name", "Title": "title"}
+    return {
+        **{name: _text(np.where(is_junk, "Test", people[column])) for name, column in names.items()},
+        "Company": _text(np.where(is_junk, "Test", accounts["account_name"])), "Country": _text(accounts["country"]),
+        "Email": _email(people, "person_id")}
+
+
+def _lead_conversion(at: _Snapshot, leads: pd.DataFrame, people: pd.DataFrame) -> Cells:
+    is_converted = leads["is_converted"].to_numpy()
+    contact, account = (np.where(is_converted, people[key], -1) for key in ("person_id", "account_id"))
+    return {
+        "IsConverted": at.flag(is_converted), "ConvertedDate": at.day(at.seen(leads["converted_at"])),
+        "ConvertedAccountId": at.ref("Account", account), "ConvertedContactId": at.ref("Contact", contact),
+        "ConvertedOpportunityId": at.ref("Opportunity", np.where(is_converted, leads["deal_id"], -1))}
 
 
 def _lead_history(at: _Snapshot) -> Cells:

@@ -17,8 +17,7 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
     """
     ancestors = build_ancestors(campaigns, "leave_out")
-    known = compared[is_in(compared["campaign_id"], ancestors["campaign_id"])]
-    wide = known.pivot(index="campaign_id", columns="model", values="credit")
+    wide = compared.dropna(subset="campaign_id").pivot(index="campaign_id", columns="model", values="credit")
     wide = wide.reindex(ancestors["campaign_id"].drop_duplicates()).fillna(0.0)
     wide = wide if len(wide.columns) else wide.assign(none=0.0)
     models = wide.columns.tolist()

@@ -132,3 +132,11 @@ def test_stages_of_the_companys_own_are_counted_by_their_name(crm):
     figures = figures_of(month_figures("2026-08", own, entries, conversions, make_credit(),
                                        phase_costs(crm.campaigns, AS_OF.tz_localize(None)), crm.campaigns))
     assert figures["n_hots"] == 1 and "n_sales" not in figures
+
+
+def test_month_figures_leave_a_stage_blank_that_nobody_ever_entered(crm, agreement):
+    silent = dataclasses.replace(crm, stage_changes=make("stage_changes"))     # no history: MQL and SQL are not known
+    entries, conversions, _, credit = path_of(silent, agreement)
+    costs = phase_costs(crm.campaigns, pd.Timestamp("2026-11-02"))
+    figures = figures_of(month_figures("2026-08", agreement, entries, conversions, credit, costs, crm.campaigns))
+    assert np.isnan(figures["n_mqls"]) and np.isnan(figures["n_sqls"]) and figures["n_leads"] == 0

@@ -98,10 +98,10 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
         text=text, texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>cost %{value:,.0f} " + currency
         + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"},
         marker={"colors": sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []})
-    key = {"text": "area: cost to date; colour: ROI, from −100 % (orange) over 0 % (white) to 100 % or more (blue)",
+    key = {"text": "area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more", "align": "left",
            "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left", "showarrow": False,
            "font": {"color": SOFT}}
-    return _figure([tree], title, 620, margin={"l": 10, "r": 10, "t": 60, "b": 40}, annotations=[key],
+    return _figure([tree], title, 620, margin={"l": 10, "r": 10, "t": 60, "b": 56}, annotations=[key],
                    uniformtext={"minsize": 10, "mode": "hide"})
 
 
@@ -250,7 +250,8 @@ def _table_html(rows: pd.DataFrame, n: int, shown: list[str], formats: dict[str,
                    + "</tr>" for row in zip(*cells, strict=True))
     more = f"<p>The first {len(rows):,} of {n:,} rows; all of them are in the workbook.</p>" if n > len(rows) else ""
     empty = "<p>No rows.</p>" if not n else ""
-    table = f"<table><caption>{html.escape(title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    caption = f"<caption><span>{html.escape(title)}</span></caption>"
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="table" tabindex="0" role="region" aria-label="{html.escape(title)}">{table}</div>{more}{empty}'
 
 

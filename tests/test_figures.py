@@ -213,7 +213,7 @@ def test_show_table_heads_columns_with_readers_names(table):
     html = bundle_of(show_table(table, "s", "The <title>"))["text/html"]
     heads = re.findall("<th [^>]*>([^<]*)</th>", html)
     assert heads[:4] == ["campaign", "campaign id", "cost", "ROI"] and heads[7] == "MQLs, credited"
-    assert "<caption>The &lt;title&gt;</caption>" in html and "<title>" not in html
+    assert "<caption><span>The &lt;title&gt;</span></caption>" in html and "<title>" not in html
 
 
 def test_show_table_escapes_names(table):

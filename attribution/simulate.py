@@ -606,18 +606,21 @@ def won_without(world: World, switched_off: frozenset[int], until: pd.Timestamp)
 AGREEMENT = """\
 [company]
 name = "Harmaja Controls Oy"   # invented, as everything here
-time_zone = "Europe/Helsinki"
+time_zone = "Europe/Helsinki"  # where a day begins and ends
 currency = "EUR"
-contribution_margin = 0.6
+contribution_margin = 0.6      # share of revenue that remains after variable costs
 instance_url = "https://example.my.salesforce.com"
+fiscal_year_starts = 1         # the month, 1 to 12
 
 [touches]
-count = "responses"
+count = "responses"            # or "memberships": being on the list is enough
 
+# Stages in order: who owns each, and the rule that dates its entries.
 [[stages]]
 name = "lead"
 owner = "marketing"
 rule = "lead_created"
+values = ["Open", "Recycled"]  # by these a lead is back here
 
 [[stages]]
 name = "mql"
@@ -640,6 +643,39 @@ rule = "opportunity_created"
 name = "customer"
 owner = "sales"
 rule = "opportunity_won"
+
+[disqualified]
+values = ["Disqualified"]      # by these a lead is out
+
+[hours]                        # when sales answers
+days = ["Mon", "Tue", "Wed", "Thu", "Fri"]
+opens = "08:00"
+closes = "16:00"
+holidays = "FI"                # a country, or one of its regions as in "DE-BY", or "none"
+
+[[promises]]                   # marketing: so many qualified leads, worth so much
+by = "marketing"
+stage = "mql"
+per = "month"                  # or "quarter", "year"
+n = 95
+value = 190000
+
+[[promises]]                   # sales: an answer in time, for at least this share of them
+by = "sales"
+stage = "mql"
+per = "month"
+within_hours = 16              # business hours to the first contact
+attempts = 2
+within_days = 14               # calendar days for that many attempts
+share = 0.8
+
+[targets]                      # revenue by fiscal year
+"2025" = 3600000
+"2026" = 4200000
+
+[bands]                        # the score from which a person is warm, hot
+warm = 40
+hot = 70
 
 [plan."2026-09"]
 won_value = 300000

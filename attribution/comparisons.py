@@ -3,8 +3,11 @@
 import numpy as np
 import pandas as pd
 
+from attribution.agreement import Agreement, month_days
 from attribution.campaigns import build_ancestors, describe_tree, roll_up
+from attribution.funnel import WON, Outcome
 from attribution.journeys import build_journeys
+from attribution.months import month_bounds
 from attribution.roi import LEFT_OUT, UNATTRIBUTED
 from attribution.tables import CRM, TableError, is_in, look_up
 
@@ -73,17 +76,18 @@ def compare_with_crm(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: 
                      by_account: pd.DataFrame | None = None) -> pd.DataFrame:
     """Set the CRM's own attribution, all of a deal to its primary campaign source, beside ours, deal by deal.
 
-    Returns one row per conversion: conversion_id, value, primary_campaign_id, credit_to_primary (ours, money),
-    difference (value - credit_to_primary), n_touches, n_campaigns, n_people, reason: agrees, no source, several people
-    or several campaigns (share the journey with the primary campaign), not linked (it touched somebody of the company
-    in time whom the linking does not reach: in the journeys `by_account`, not in these), outside the window (it touched
-    the company too early or after the close), not touched (nor did any other campaign), or another campaign's.
+    Returns one row per conversion that is booked, for the CRM attributes no others: conversion_id, value,
+    primary_campaign_id, credit_to_primary (ours, money), difference (value - credit_to_primary), n_touches,
+    n_campaigns, n_people, reason: agrees, no source, several people or several campaigns (share the journey with the
+    primary campaign), not linked (it touched somebody of the company in time whom the linking does not reach: in the
+    journeys `by_account`, not in these), outside the window (it touched the company too early or after the close), not
+    touched (nor did any other campaign), or another campaign's.
     """
-    met = journeys[journeys["touch_id"].notna()]
+    booked, met = conversions[~conversions["is_expected"]], journeys[journeys["touch_id"].notna()]
     facts = met.groupby("conversion_id").agg(n_campaigns=("campaign_id", "nunique"), n_people=("person_id", "nunique"),
                                              n_touches=("touch_id", "size"))
-    rows = conversions[["conversion_id", "account_id", "value"]].merge(facts, on="conversion_id", how="left",
-                                                                       validate="one_to_one")
+    rows = booked[["conversion_id", "account_id", "value"]].merge(facts, on="conversion_id", how="left",
+                                                                  validate="one_to_one")
     rows = rows.fillna({"n_campaigns": 0, "n_people": 0, "n_touches": 0}).astype(
         {"n_campaigns": int, "n_people": int, "n_touches": int})
     primary = opportunities.set_index("opportunity_id")["primary_campaign_id"]
@@ -114,7 +118,7 @@ def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFra
     """Set the CRM's campaign ROI, from won deals by primary campaign source, beside ours, with children.
 
     Returns one row per campaign that either credits: campaign_id, campaign_name, path, depth, cost, credit, roi (ours),
-    crm_value, crm_roi = (crm_value - cost) / cost, difference (credit - crm_value).
+    crm_value, crm_roi = (crm_value - cost) / cost, difference (credit - crm_value); none where no deal was compared.
     """
     own = campaigns[["campaign_id"]].assign(crm_value=look_up(
         campaigns["campaign_id"], compared.groupby("primary_campaign_id")["value"].sum()).fillna(0.0))
@@ -127,21 +131,36 @@ def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFra
         "credit": rows["credit_with_children"], "roi": rows["roi"], "crm_value": value,
         "crm_roi": (value - cost) / cost.where(cost > 0),
         "difference": (rows["credit_with_children"] - value).round(2)})
-    return table[(table["credit"] != 0) | (table["crm_value"] != 0)].reset_index(drop=True)
+    is_credited = (table["credit"] != 0) | (table["crm_value"] != 0)
+    return table[is_credited & (len(compared) > 0)].reset_index(drop=True)
 
 
-def reconcile(returns: pd.DataFrame, opportunities: pd.DataFrame, first: pd.Timestamp,
-              last: pd.Timestamp) -> pd.DataFrame:
-    """Check that roots + unattributed = closed-won in the CRM for deals closed from the first to the last day.
+def sum_due(entries: pd.DataFrame, opportunities: pd.DataFrame, agreement: Agreement, month: str,
+            outcome: Outcome = WON) -> pd.DataFrame:
+    """Sum what a month has to share out, straight from the CRM's deals or from the funnel's entries.
+
+    Returns one row: line, value (money): the deals won whose close date lies in the month, at their amounts, or the
+    records that first entered the stage in it, at the outcome's worth.
+    """
+    if outcome.is_expected:
+        is_first = (entries["stage"] == outcome.stage) & (entries["n_entry"] == 1)
+        n, worth = (is_first & entries["entered_at"].between(*month_bounds(month, agreement))).sum(), outcome.worth
+        return pd.DataFrame({"line": [f"Entries into {outcome.stage}: {n:,} at {worth:,.2f}, expected"],
+                             "value": [round(n * worth, 2)]})
+    closed = opportunities[opportunities["is_won"] & opportunities["close_on"].between(*month_days(month))]
+    return pd.DataFrame({"line": ["Closed-won in the CRM"], "value": [round(closed["value"].sum(), 2)]})
+
+
+def reconcile(returns: pd.DataFrame, due: pd.DataFrame) -> pd.DataFrame:
+    """Check that roots + unattributed = what was to be shared out (sum_due).
 
     Returns one row per line of the sum: line, value (money). The last line is the difference, 0.00 when all is well.
     """
     roots = returns[returns["depth"] == 0]
-    closed = opportunities[opportunities["is_won"] & opportunities["close_on"].between(first, last)]
-    total, booked = round(roots["credit_with_children"].sum(), 2), round(closed["value"].sum(), 2)
+    total, owed = round(roots["credit_with_children"].sum(), 2), due["value"].sum()
     lines = pd.DataFrame({"line": roots["path"], "value": roots["credit_with_children"]})
-    sums = pd.DataFrame({"line": ["Sum of the above", "Closed-won in the CRM", "Difference"],
-                         "value": [total, booked, round(total - booked, 2)]})
+    sums = pd.DataFrame({"line": ["Sum of the above", *due["line"], "Difference"],
+                         "value": [total, *due["value"], round(total - owed, 2)]})
     return pd.concat([lines, sums], ignore_index=True)
 
 
@@ -150,10 +169,11 @@ def check_reconciled(reconciled: pd.DataFrame) -> None:
 
     Raises TableError that names the two sums and their difference.
     """
-    total, booked, difference = reconciled["value"].iloc[-3:]
+    total, due, difference = reconciled["value"].iloc[-3:]
     if difference != 0:
-        raise TableError(f"reconciliation: the campaigns and the unattributed sum to {total:,.2f}, the CRM's "
-                         f"closed-won to {booked:,.2f}: {difference:,.2f} apart. That is a fault of the kit.")
+        raise TableError(f"reconciliation: the campaigns and the unattributed sum to {total:,.2f}, "
+                         f"{reconciled['line'].iloc[-2]} to {due:,.2f}: {difference:,.2f} apart. "
+                         "That is a fault of the kit.")
 
 
 def lookback_sensitivity(crm: CRM, conversions: pd.DataFrame, *, linking: str, time_zone: str,

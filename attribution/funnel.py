@@ -1,115 +1,105 @@
-"""The funnel: who entered which stage when, and the conversions that attribution shares out."""
+"""The funnel's conversions, that attribution shares out: a record that reached a stage, and what it is worth."""
 
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement, Stage
-from attribution.tables import CRM, UTC, check_table, is_in, look_up, sort_rows
+from attribution.agreement import Agreement
+from attribution.entries import find_lapsed
+from attribution.tables import UTC, check_table, is_in, look_up, sort_rows
 
-DEAL_RULES = ("opportunity_created", "opportunity_won")
-LAPSED_AFTER_DAYS = 30
 LINKINGS = ("role", "account", "hybrid")
 
 
-def build_entries(crm: CRM, agreement: Agreement) -> pd.DataFrame:
-    """Date every entry of a person or a deal into a stage of the agreement.
+@dataclass(frozen=True)
+class Outcome:
+    """What a report shares out: won deals at their booked amounts, or entries into an earlier stage at their worth."""
 
-    Returns one row per record and entry: record_id (the person, or the deal from the opportunity stage on), person_id
-    (null for deals), account_id, stage (a category, in the agreement's order), n_entry (1 for the first), entered_at,
-    is_imputed, owner_id. People may enter a stage again. A stage that a person skipped is dated from the next one and
-    flagged is_imputed. A deal is won on its close date, at the end of the day.
+    stage: str = "customer"
+    worth: float | None = None                       # expected money of one entry; None: deals, booked
+    worth_low: float | None = None
+    worth_high: float | None = None
+
+    @property
+    def is_expected(self) -> bool:
+        """Tell expected money from booked money; the two are never added."""
+        return self.worth is not None
+
+    @property
+    def basis(self) -> str:
+        """Say in a word what the money is.
+
+        >>> Outcome().basis, Outcome("mql", 250.0).basis
+        ('won', 'expected')
+        """
+        return "expected" if self.is_expected else "won"
+
+
+WON = Outcome()
+
+
+def choose_outcome(values: pd.DataFrame, agreement: Agreement, stage: str | None = None) -> Outcome:
+    """Choose what a report shares out: won deals (None), or an earlier stage at what stage_values says it is worth.
+
+    Raises ValueError when there is no such stage, or when nothing is known of what an entry into it is worth.
+
+    >>> values = pd.DataFrame({"stage": ["mql"], "segment": "all", "value": 250.0, "value_low": 200.0,
+    ...                        "value_high": 310.0, "n": 40})
+    >>> choose_outcome(values, Agreement(), "mql")
+    Outcome(stage='mql', worth=250.0, worth_low=200.0, worth_high=310.0)
     """
-    with ThreadPoolExecutor(2) as pool:
-        dated = pd.concat(pool.map(lambda stage: _date(crm, agreement, stage), agreement.stages), ignore_index=True)
-    people_stages = [stage.name for stage in agreement.stages if stage.rule not in DEAL_RULES]
-    entries = _impute(dated.assign(is_imputed=False), people_stages)
-    order = {stage.name: n for n, stage in enumerate(agreement.stages)}
-    entries = sort_rows(entries.assign(order=entries["stage"].map(order)), ["entered_at", "order", "record_id"])
-    stage = pd.Categorical.from_codes(entries["order"], list(order), ordered=True)
-    n_entry = entries.groupby(["order", "record_id"]).cumcount() + 1
-    return entries.assign(stage=stage, n_entry=n_entry).reset_index(drop=True)[
-        ["record_id", "person_id", "account_id", "stage", "n_entry", "entered_at", "is_imputed", "owner_id"]]
-
-
-def _date(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    return _DATES[stage.rule](crm, agreement, stage).assign(stage=stage.name)
-
-
-def _lead_created(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    leads = crm.people[crm.people["lead_created_at"].notna()]
-    return _people_rows(leads, leads["lead_created_at"])
-
-
-def _lead_status(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    changes = sort_rows(crm.stage_changes[crm.stage_changes["record_type"] == "lead"], ["changed_at", "change_id"])
-    before = changes["from_stage"].fillna(changes.groupby("record_id")["stage"].shift())
-    is_so, was_so = is_in(changes["stage"], stage.values), is_in(before, stage.values)
-    entered, born_so = changes[is_so & ~was_so], changes[was_so & ~changes.duplicated("record_id")]
-    people = crm.people.set_index("person_id")
-    at = pd.concat([entered[["person_id", "changed_at"]], born_so[["person_id"]].assign(
-        changed_at=look_up(born_so["person_id"], people["lead_created_at"]))])
-    at = at[is_in(at["person_id"], people.index) & at["changed_at"].notna()]
-    return _people_rows(people.loc[at["person_id"]].reset_index(), at["changed_at"].reset_index(drop=True))
-
-
-def _people_rows(people: pd.DataFrame, entered_at: pd.Series) -> pd.DataFrame:
-    return people[["person_id", "account_id", "owner_id"]].assign(record_id=people["person_id"], entered_at=entered_at)
-
-
-def _opportunity_created(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    return _deal_rows(crm.opportunities, crm.opportunities["created_at"])
-
-
-def _opportunity_won(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
-    won = crm.opportunities[crm.opportunities["is_won"]]
-    return _deal_rows(won, agreement.end_of(won["close_on"]))
-
-
-def _deal_rows(deals: pd.DataFrame, entered_at: pd.Series) -> pd.DataFrame:
-    rows = deals[["account_id", "owner_id"]].assign(
-        record_id=deals["opportunity_id"], person_id=None, entered_at=entered_at)
-    return rows.astype({"person_id": "str"})
-
-
-#: How each rule of the agreement dates its entries.
-_DATES = {"lead_created": _lead_created, "lead_status": _lead_status,
-          "opportunity_created": _opportunity_created, "opportunity_won": _opportunity_won}
-
-
-def _impute(entries: pd.DataFrame, stages: list[str]) -> pd.DataFrame:
-    for stage, later in reversed(list(zip(stages, stages[1:], strict=False))):
-        there = entries.loc[entries["stage"] == stage, "record_id"]
-        skipped = entries[(entries["stage"] == later) & ~is_in(entries["record_id"], there)]
-        first = skipped.sort_values("entered_at").drop_duplicates("record_id")
-        entries = pd.concat([entries, first.assign(stage=stage, is_imputed=True)], ignore_index=True)
-    return entries
+    stage = agreement.won_stage if stage is None else agreement.find_stage(stage).name
+    if stage == agreement.won_stage:
+        return Outcome(stage)
+    row = values[(values["stage"] == stage) & (values["segment"] == "all")].iloc[0]
+    if not row["value"] > 0:
+        why = "led to a won deal" if row["n"] else "was made"
+        raise ValueError(f"stage: what an entry into {stage!r} is worth is not known, as none {why} in the months that "
+                         "are looked at. Choose another stage, or none for the won deals")
+    return Outcome(stage, *(float(row[column]) for column in ("value", "value_low", "value_high")))
 
 
 def build_conversions(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_roles: pd.DataFrame | None = None, *,
-                      stage: str = "customer", linking: str = "hybrid") -> pd.DataFrame:
+                      stage: str = "customer", linking: str = "hybrid", worth: float | None = None) -> pd.DataFrame:
     """List the records that reached a stage, with what each was worth and its milestones.
 
     Returns one row per record's first entry into the stage: conversion_id, account_id, person_id (null for deals),
-    converted_at, value (the deal's booked amount; before it is won its expected value; 0 for a person, whose worth is
-    not booked), lead_created_at and lead_person_id (the earliest lead among the people that the linking reaches, up to
+    converted_at, value (money), is_expected (of a stage before the sale: value is expected, not booked; the two are
+    never added), lead_created_at and lead_person_id (the earliest lead among the people that the linking reaches, up to
     the conversion), opportunity_created_at, is_new_customer (the account had won nothing before).
-    Raises ValueError when the stage or the linking is unknown.
+    The value is the deal's booked amount. Before the sale it is `worth`, what one entry into the stage is worth
+    (stage_values), in whole cents; without `worth` a deal's amount, or while it is not won its expected value, and 0
+    for a person.
+    Raises ValueError when the stage or the linking is unknown, or worth is no money or given for won deals.
     """
     check_linking(linking)
-    stages = entries["stage"].astype("category").cat.categories
-    if stage not in stages:
-        raise ValueError(f"stage: {stage!r} is not one of {', '.join(stages)}")
+    stages = entries["stage"].cat.categories
+    _check_worth(worth, stage, stages)
     reached = entries[(entries["stage"] == stage) & (entries["n_entry"] == 1)]
-    deals = opportunities.set_index("opportunity_id")
-    ids = reached["record_id"]
-    worth = deals["value"].where(deals["is_won"], deals["expected_value"]).fillna(0.0)
+    deals, ids = opportunities.set_index("opportunity_id"), reached["record_id"]
     rows = pd.DataFrame({
         "conversion_id": ids, "account_id": reached["account_id"], "person_id": reached["person_id"],
-        "converted_at": reached["entered_at"], "value": look_up(ids, worth).astype(float).fillna(0.0),
+        "converted_at": reached["entered_at"], "value": _money_of(ids, deals) if worth is None else round(worth, 2),
+        "is_expected": stage != stages[-1],
         "opportunity_created_at": look_up(ids, deals["created_at"]).astype(UTC)}).reset_index(drop=True)
+    rows = rows.astype({"value": float, "is_expected": bool})
     return check_table(_with_lead(rows, entries, contact_roles, linking).assign(
         is_new_customer=_is_new_customer(rows, entries, opportunities)), "conversions")
+
+
+def _check_worth(worth: float | None, stage: str, stages: pd.Index) -> None:
+    if stage not in stages:
+        raise ValueError(f"stage: {stage!r} is not one of {', '.join(stages)}")
+    if worth is not None and stage == stages[-1]:
+        raise ValueError(f"worth: {stage!r} is the sale itself, which counts at what was booked. Leave worth out")
+    if worth is not None and not 0 <= worth < np.inf:
+        raise ValueError(f"worth: {worth} is not money of 0 or more")
+
+
+def _money_of(ids: pd.Series, deals: pd.DataFrame) -> pd.Series:
+    money = deals["value"].where(deals["is_won"], deals["expected_value"]).fillna(0.0)
+    return look_up(ids, money).astype(float).fillna(0.0)
 
 
 def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_roles: pd.DataFrame | None = None, *,
@@ -124,21 +114,11 @@ def build_pipeline(entries: pd.DataFrame, opportunities: pd.DataFrame, contact_r
     still_open = opportunities[~opportunities["is_closed"] & ~find_lapsed(opportunities, today)]
     rows = pd.DataFrame({
         "conversion_id": still_open["opportunity_id"], "account_id": still_open["account_id"],
-        "converted_at": as_of, "value": still_open["expected_value"].fillna(0.0),
+        "converted_at": as_of, "value": still_open["expected_value"].fillna(0.0), "is_expected": True,
         "opportunity_created_at": still_open["created_at"]}).reset_index(drop=True)
-    rows = rows.assign(person_id=None).astype({"person_id": "str", "converted_at": UTC})
+    rows = rows.assign(person_id=None).astype({"person_id": "str", "converted_at": UTC, "is_expected": bool})
     return check_table(_with_lead(rows, entries, contact_roles, linking).assign(
         is_new_customer=_is_new_customer(rows, entries, opportunities)), "conversions")
-
-
-def find_lapsed(opportunities: pd.DataFrame, today: pd.Timestamp) -> pd.Series:
-    """Tell which deals are still open although their close date passed more than 30 days before today.
-
-    >>> deals = pd.DataFrame({"is_closed": False, "close_on": pd.to_datetime(["2026-09-30", "2026-10-01"])})
-    >>> find_lapsed(deals, pd.Timestamp("2026-10-31")).tolist()
-    [True, False]
-    """
-    return ~opportunities["is_closed"] & (today - opportunities["close_on"] > pd.Timedelta(days=LAPSED_AFTER_DAYS))
 
 
 def check_linking(linking: str) -> None:

@@ -5,25 +5,29 @@ import pandas as pd
 
 from attribution.agreement import Agreement, month_days
 from attribution.costs import costs_between
+from attribution.funnel import WON, Outcome
 from attribution.roi import between, count_name, credit_of
 from attribution.tables import CRM, look_up
 
 
 def month_figures(month: str, agreement: Agreement, entries: pd.DataFrame, conversions: pd.DataFrame,
-                  credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+                  credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFrame, *,
+                  outcome: Outcome = WON) -> pd.DataFrame:
     """Measure a month on the booked clock: deals closed in it, against the cost of the same month.
 
-    Returns one row per figure: figure, value, unit (money, count, share or ratio).
+    Returns one row per figure: figure, value, unit (money, count, share or ratio). Of an outcome before the sale the
+    money and the returns on it are expected, and named so: expected_value, roi_expected, romi_expected.
     """
     first, last = month_bounds(month, agreement)
     cost = costs_between(costs, campaigns, *month_days(month))["cost"].sum(min_count=1)
-    figures = _booked(between(conversions, "converted_at", first, last), credit, cost, agreement.contribution_margin)
+    figures = _earned(between(conversions, "converted_at", first, last), credit, cost, agreement.contribution_margin)
+    figures = _as_expected(figures) if outcome.is_expected else figures
     figures += _entered(entries, first, last, agreement, cost)
     table = pd.DataFrame(figures, columns=["figure", "value", "unit"]).astype({"value": float})
     return table.assign(value=table["value"].where(table["unit"] != "money", table["value"].round(2)))
 
 
-def _booked(won: pd.DataFrame, credit: pd.DataFrame, cost: float, margin: float | None) -> list[tuple]:
+def _earned(won: pd.DataFrame, credit: pd.DataFrame, cost: float, margin: float | None) -> list[tuple]:
     mine = credit_of(credit, won)
     value, attributed = won["value"].sum(), mine.loc[mine["campaign_id"].notna(), "credit"].sum()
     n_new, divisor = int(won["is_new_customer"].sum()), cost if cost > 0 else np.nan
@@ -33,6 +37,13 @@ def _booked(won: pd.DataFrame, credit: pd.DataFrame, cost: float, margin: float 
             ("attributed_share", attributed / value if value else np.nan, "share"), ("cost", cost, "money"),
             ("roi", (attributed - cost) / divisor, "ratio"), ("romi", (attributed * share - cost) / divisor, "ratio"),
             ("n_new_customers", n_new, "count"), ("campaign_cac", cost / n_new if n_new else np.nan, "money")]
+
+
+def _as_expected(figures: list[tuple]) -> list[tuple]:
+    """Name expected money so, and leave out what only a sale can tell; the entries are counted by stage."""
+    names = {"won_value": "expected_value", "roi": "roi_expected", "romi": "romi_expected"}
+    return [(names.get(name, name), value, unit) for name, value, unit in figures
+            if name not in ("n_won", "n_new_customers", "campaign_cac")]
 
 
 def _entered(entries: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp, agreement: Agreement,
@@ -49,7 +60,25 @@ def _entered(entries: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp, agr
 
 def month_bounds(month: str, agreement: Agreement) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Give the first and the last moment (UTC) of a month in the agreement's time zone."""
-    return agreement.start_of(pd.Series([month_days(month)[0]]))[0], agreement.month_end(month)
+    return day_start(agreement, month_days(month)[0]), agreement.month_end(month)
+
+
+def day_start(agreement: Agreement, day: pd.Timestamp) -> pd.Timestamp:
+    """Give the first moment (UTC) of one local day.
+
+    >>> day_start(Agreement(time_zone="Europe/Helsinki"), pd.Timestamp("2026-10-01"))
+    Timestamp('2026-09-30 21:00:00+0000', tz='UTC')
+    """
+    return agreement.start_of(pd.Series([day]))[0]
+
+
+def months_back(agreement: Agreement, month: str, n_months: int) -> pd.Timestamp:
+    """Give the first moment (UTC) of the n_months that end with a month.
+
+    >>> months_back(Agreement(), "2026-10", 12)
+    Timestamp('2025-11-01 00:00:00+0000', tz='UTC')
+    """
+    return day_start(agreement, month_days(str(pd.Period(month, "M") - n_months + 1))[0])
 
 
 def month_before(month: str) -> str:
@@ -77,10 +106,12 @@ def headline(now: pd.DataFrame, before: pd.DataFrame, plan: dict[str, float] | N
 
 
 def monthly_bookings(conversions: pd.DataFrame, credit: pd.DataFrame, agreement: Agreement, month: str,
-                     n_months: int = 13) -> pd.DataFrame:
+                     n_months: int = 13, *, outcome: Outcome = WON) -> pd.DataFrame:
     """Sum the won value of the months up to one, attributed and not.
 
-    Returns one row per month: month, attributed, unattributed (money), n_won, planned (money, blank without a plan).
+    Returns one row per month: month, attributed, unattributed (money), n_won, planned (money, blank without a plan). Of
+    an outcome before the sale the money is expected, the count is n_entered, and planned, a plan of won value, is
+    blank.
     """
     months = [str(pd.Period(month, "M") - back) for back in range(n_months - 1, -1, -1)]
     at = agreement.day_of(conversions["converted_at"]).dt.strftime("%Y-%m")
@@ -89,9 +120,10 @@ def monthly_bookings(conversions: pd.DataFrame, credit: pd.DataFrame, agreement:
     sums = deals.groupby("month").agg(value=("value", "sum"), attributed=("attributed", "sum"), n_won=("value", "size"))
     rows = sums.reindex(months).fillna(0).rename_axis("month").reset_index()
     planned = rows["month"].map({m: said.get("won_value") for m, said in agreement.plan.items()}).astype(float)
-    return rows.assign(attributed=rows["attributed"].round(2), n_won=rows["n_won"].astype(int), planned=planned,
-                       unattributed=(rows["value"] - rows["attributed"]).round(2))[
-        ["month", "attributed", "unattributed", "n_won", "planned"]]
+    n = "n_entered" if outcome.is_expected else "n_won"
+    return rows.assign(attributed=rows["attributed"].round(2), planned=np.nan if outcome.is_expected else planned,
+                       unattributed=(rows["value"] - rows["attributed"]).round(2), **{n: rows["n_won"].astype(int)})[
+        ["month", "attributed", "unattributed", n, "planned"]]
 
 
 def check_month(crm: CRM, agreement: Agreement, month: str) -> None:

@@ -1,13 +1,15 @@
 """Credit and cost together, at every level of the campaign tree, on both clocks."""
 
+from collections.abc import Collection
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement, Stage
+from attribution.agreement import Agreement
 from attribution.campaigns import build_ancestors, count_blanks, describe_tree, roll_up
 from attribution.credit import share_credit
+from attribution.entries import BIRTHS
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
 from attribution.models import MODELS, Model, pick_model
@@ -33,7 +35,9 @@ def campaign_roi(credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFr
     """Put what campaigns earned beside what they cost, at every level of the tree.
 
     `credit` is one model's, `costs` has one cost per campaign, both for the clock and the period wanted; `pipeline` is
-    the same model's credit of open deals, `counts` what credited_counts returns, `touches` those of the period.
+    the same model's credit of open deals, `counts` what credited_counts returns, `touches` those of the period. Where
+    `conversions` are of a stage before the sale, credit is expected money: the open deals are in it already, and it all
+    came before the deal, so there is no pipeline, sourced or accelerated.
     Returns one row per campaign in the tree's reading order, and after them, without a campaign_id, "(left out of the
     tree)" where any money or person belongs there, and always "(unattributed)".
     Own figures and `<figure>_with_children`: cost, credit (money), sourced and accelerated (credit to touches before,
@@ -44,7 +48,7 @@ def campaign_roi(credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFr
     added up: influenced_value, n_deals, n_people. The credit of the roots and of the rows without a campaign_id sums to
     the value of the conversions, to the cent.
     Raises TableError when credit went to a campaign that is not among the campaigns, or to a conversion that is not
-    among the conversions.
+    among the conversions; ValueError when some of these are expected and others booked.
 
     >>> credit = pd.DataFrame({"conversion_id": ["d"], "campaign_id": ["ad"], "credit": [50_000.0]})
     >>> costs = pd.DataFrame({"campaign_id": ["ad"], "cost": [10_000.0]})
@@ -54,6 +58,8 @@ def campaign_roi(credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFr
     """
     check_refs(credit, "credit", "campaign_id", campaigns["campaign_id"], "campaigns",
                "Export Campaign.csv again, with every campaign")
+    if _are_expected(conversions):
+        credit, pipeline = credit.drop(columns="is_before_opportunity", errors="ignore"), None
     tree, ancestors = _with_rest(describe_tree(campaigns, on_orphan), build_ancestors(campaigns, on_orphan))
     credit, costs, pipeline, counts, touches = (
         _place(rows, tree["campaign_id"]) for rows in (credit, costs, pipeline, counts, touches))
@@ -67,6 +73,15 @@ def campaign_roi(credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFr
     figures = figures.fillna({"influenced_value": 0.0, "n_deals": 0, "n_people": 0})
     rows = tree.merge(_in_cents(_blank_unknown_costs(figures, ancestors)), on="campaign_id", validate="one_to_one")
     return _with_ratios(_name_rest(rows), contribution_margin)
+
+
+def _are_expected(conversions: pd.DataFrame | None) -> bool:
+    if conversions is None or not conversions["is_expected"].any():
+        return False
+    if not conversions["is_expected"].all():
+        raise ValueError(f"conversions: {conversions['is_expected'].sum():,} of {len(conversions):,} are worth expected"
+                         " money, the others booked money, which are never added. Give those of one stage")
+    return True
 
 
 def _with_rest(tree: pd.DataFrame, ancestors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -217,34 +232,40 @@ def credited_counts(stage_credit: pd.DataFrame, first: pd.Timestamp | None = Non
 
 
 def credit_stages(crm: CRM, entries: pd.DataFrame, agreement: Agreement, model: Model, *, linking: str,
-                  lookback_days: float | None) -> pd.DataFrame:
+                  lookback_days: float | None, stages: Collection[str] | None = None) -> pd.DataFrame:
     """Share each first entry into each stage before the sale among the campaigns met until then, as one to share.
 
-    A new lead's campaigns are those met up to the day after its creation.
+    `stages` names some of them; None takes all. A new lead's campaigns are those met up to the day after its creation.
     Returns one row per entry and touch: stage, conversion_id, campaign_id (null where none was met), weight (0-1, sums
     to 1 per entry), converted_at. A stage that nobody entered has no rows.
     """
-    entered = set(entries["stage"])
-    shares = [_credit_stage(crm, entries, agreement, stage, model, linking, lookback_days)
+    entered = set(entries["stage"]).intersection(agreement.stage_names if stages is None else stages)
+    shares = [_credit_stage(crm, entries, agreement, stage.name, model, linking, lookback_days)
               for stage in agreement.stages if stage.rule != "opportunity_won" and stage.name in entered]
     nothing = pd.DataFrame(columns=["conversion_id", "campaign_id", "weight", "stage", "converted_at"])
     return pd.concat(shares, ignore_index=True) if shares else nothing
 
 
-def _credit_stage(crm: CRM, entries: pd.DataFrame, agreement: Agreement, stage: Stage, model: Model, linking: str,
+def _credit_stage(crm: CRM, entries: pd.DataFrame, agreement: Agreement, stage: str, model: Model, linking: str,
                   lookback_days: float | None) -> pd.DataFrame:
-    reached = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=stage.name, linking=linking)
-    until = reached if stage.rule != "lead_created" else reached.assign(converted_at=_day_after(reached, agreement))
-    journeys = build_journeys(crm.touches, until, crm.contact_roles, linking=linking, lookback_days=lookback_days,
-                              time_zone=agreement.time_zone)
+    reached = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=stage, linking=linking)
+    journeys = build_journeys(crm.touches, extend_births(reached, agreement, stage), crm.contact_roles, linking=linking,
+                              lookback_days=lookback_days, time_zone=agreement.time_zone)
     shared = share_credit(journeys, model)
     at = look_up(shared["conversion_id"], reached.set_index("conversion_id")["converted_at"])
-    return shared[["conversion_id", "campaign_id", "weight"]].assign(stage=stage.name, converted_at=at)
+    return shared[["conversion_id", "campaign_id", "weight"]].assign(stage=stage, converted_at=at)
 
 
-def _day_after(leads: pd.DataFrame, agreement: Agreement) -> pd.Series:
-    """Let the day after a lead's creation count: its membership can only be written once the lead is there."""
-    return agreement.end_of(agreement.day_of(leads["converted_at"]) + pd.Timedelta(days=1))
+def extend_births(conversions: pd.DataFrame, agreement: Agreement, stage: str) -> pd.DataFrame:
+    """Let the day after a record's creation count: a membership can only be written once the record is there.
+
+    Returns the conversions, for build_journeys, with converted_at at the end of the next local day where the stage is
+    entered by being created as a person or lead; else as they are.
+    """
+    if agreement.find_stage(stage).rule not in BIRTHS:
+        return conversions
+    next_day = agreement.day_of(conversions["converted_at"]) + pd.Timedelta(days=1)
+    return conversions.assign(converted_at=agreement.end_of(next_day))
 
 
 def cycle_days(journeys: pd.DataFrame) -> float:

@@ -99,6 +99,7 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "created_at": _moment("when the first record of the person was made"),
         "lead_created_at": _moment("when the earliest lead record was made; null for a contact that never was a lead"),
         "converted_on": _day("day on which the lead became a contact"),
+        "converted_opportunity_id": _text("the deal that the lead became, where it became one"),
         "status": _text("the lead's status"),
         "lead_source": _text("the CRM's lead source"),
         "title": _text("job title"),
@@ -168,6 +169,13 @@ SCHEMAS: dict[str, pa.DataFrameSchema] = {
         "probability": _number("0-1, after"),
         "close_on": _day("the deal's close date after"),
     }, description="a lead's status or a deal's stage, amount or close date changed", name="stage_changes"),
+    "field_changes": pa.DataFrameSchema({
+        "field": _text("the CRM's field that a stage of the agreement is dated by", nullable=False),
+        "person_id": _text("whose", nullable=False),
+        "number": _number("the field's value from then on, where it is a number"),
+        "number_before": _number("its value until then; null at the beginning or where it is a date"),
+        "changed_at": _moment("when it took the value; where it is a date, that date", nullable=False),
+    }, description="a person's field that dates a stage took a value", name="field_changes"),
     "activities": pa.DataFrameSchema({
         "activity_id": _key("the task or event"),
         "person_id": _text("with whom"),
@@ -206,7 +214,8 @@ SCHEMAS |= {
         "account_id": _text("its company"),
         "person_id": _text("the person, where the stage is a person's; null for deals"),
         "converted_at": _moment("when; a day without a time is its last microsecond", nullable=False),
-        "value": _money("booked money", nullable=False),
+        "value": _money("booked money, or expected money where is_expected", nullable=False),
+        "is_expected": _flag("of a stage before the sale: the value is expected, and never added to booked money"),
         "lead_created_at": _moment("earliest lead creation among the linked people, up to the conversion"),
         "lead_person_id": _text("whose lead that was"),
         "opportunity_created_at": _moment("when the deal was made"),
@@ -377,7 +386,9 @@ class CRM:
     as_of: pd.Timestamp                              # the moment that the tables speak of, UTC
     currency: str = "XXX"                            # of every money column; XXX where the export does not say
     sources: dict[str, str] = field(default_factory=dict)    # file name → sha256 of its bytes
+    field_changes: pd.DataFrame = field(default_factory=lambda: empty_table("field_changes"))
 
     def __post_init__(self):
-        for table in fields(self)[:11]:
-            check_table(getattr(self, table.name), table.name)
+        for table in fields(self):
+            if table.name in SCHEMAS:
+                check_table(getattr(self, table.name), table.name)

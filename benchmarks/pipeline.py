@@ -19,7 +19,8 @@ def run(folder: str) -> None:
     start = perf_counter()
     from attribution.agreement import read_agreement
     from attribution.credit import compare_models
-    from attribution.funnel import build_conversions, build_entries
+    from attribution.entries import build_entries
+    from attribution.funnel import build_conversions
     from attribution.journeys import build_journeys
     from attribution.sources import read_crm
     start = _print("import", start)

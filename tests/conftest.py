@@ -1,5 +1,6 @@
 """Hand-sized tables: a tree of five campaigns, and a CRM of three deals that one can work out on paper."""
 
+import dataclasses
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,8 @@ from attribution.agreement import Agreement
 from attribution.cli import main
 from attribution.costs import phase_costs
 from attribution.credit import share_credit
-from attribution.funnel import build_conversions, build_entries, build_pipeline
+from attribution.entries import build_entries
+from attribution.funnel import build_conversions, build_pipeline
 from attribution.journeys import build_journeys
 from attribution.months import month_figures
 from attribution.roi import campaign_roi, credit_stages, credited_counts
@@ -96,10 +98,10 @@ def agreement():
 
 @pytest.fixture(scope="session")
 def sample_report(tmp_path_factory):
-    """The sample month's folder, made once by the command line."""
+    """The sample month's folder with every report, made once by the command line."""
     out = tmp_path_factory.mktemp("reports")
     data = Path(__file__).parents[1] / "data" / "sample"
-    assert main(["report", "campaign-roi", "--month", "2026-10", "--data", str(data), "--out", str(out)]) == 0
+    assert main(["report", "all", "--month", "2026-10", "--data", str(data), "--out", str(out)]) == 0
     return out / "2026-10"
 
 
@@ -110,6 +112,15 @@ def costs_of(**costs):
 
 def conversions_of(**columns):
     return make("conversions", converted_at="2026-10-15T12:00:00Z", **columns)
+
+
+def lead_crm(crm, *changes, **person):
+    """A CRM of one person, born on 1 March as lead L1, whose statuses are given as (from, to, when)."""
+    rows = make("stage_changes", change_id=[f"h{i}" for i in range(len(changes))], record_type="lead", record_id="L1",
+                person_id="ann", from_stage=[a for a, _, _ in changes], stage=[b for _, b, _ in changes],
+                changed_at=[at for *_, at in changes])
+    people = crm.people.head(1).assign(**person)
+    return dataclasses.replace(crm, people=people, stage_changes=rows, opportunities=make("opportunities"))
 
 
 def path_of(crm, agreement, model="linear"):

@@ -19,8 +19,11 @@ from attribution.comparisons import (
     models_side_by_side,
     reconcile,
     shifts_to_test,
+    sum_due,
 )
 from attribution.credit import compare_models, share_credit
+from attribution.entries import build_entries
+from attribution.funnel import Outcome, build_conversions
 from attribution.journeys import build_journeys
 from attribution.months import month_bounds
 from attribution.roi import (
@@ -205,14 +208,14 @@ def test_reconcile_closes_to_the_cent(crm, agreement):
     _, conversions, _, credit = path_of(crm, agreement)
     won = between(conversions, "converted_at", *month_bounds("2026-10", agreement))
     returns = campaign_roi(credit[credit["conversion_id"].isin(won["conversion_id"])], costs_of(), crm.campaigns)
-    lines = reconcile(returns, crm.opportunities, pd.Timestamp("2026-10-01"), pd.Timestamp("2026-10-31"))
+    lines = reconcile(returns, sum_due(build_entries(crm, agreement), crm.opportunities, agreement, "2026-10"))
     assert lines.to_numpy().tolist() == [["EMEA", 600.0], ["(unattributed)", 0.0], ["Sum of the above", 600.0],
                                          ["Closed-won in the CRM", 600.0], ["Difference", 0.0]]
 
 
-def test_reconcile_shows_a_difference_and_what_was_left_out_of_the_tree(crm, orphaned):
+def test_reconcile_shows_a_difference_and_what_was_left_out_of_the_tree(crm, agreement, orphaned):
     returns = campaign_roi(make_credit(("d2", "slush", 599.99)), costs_of(), orphaned, on_orphan="leave_out")
-    lines = reconcile(returns, crm.opportunities, pd.Timestamp("2026-10-01"), pd.Timestamp("2026-10-31"))
+    lines = reconcile(returns, sum_due(build_entries(crm, agreement), crm.opportunities, agreement, "2026-10"))
     assert lines.set_index("line")["value"].to_dict() == {
         "EMEA": 0.0, "(left out of the tree)": 599.99, "(unattributed)": 0.0, "Sum of the above": 599.99,
         "Closed-won in the CRM": 600.0, "Difference": -0.01}
@@ -266,8 +269,9 @@ def test_budget_against_actual_tells_what_was_spent_where_nothing_was_budgeted(t
 
 
 def test_check_reconciled_refuses_a_report_whose_money_does_not_add_up():
-    lines = pd.DataFrame({"line": ["EMEA", "Sum", "CRM", "Difference"], "value": [5.0, 5.0, 5.01, -0.01]})
-    with pytest.raises(TableError, match=r"sum to 5\.00, the CRM's closed-won to 5\.01: -0\.01 apart"):
+    lines = pd.DataFrame({"line": ["EMEA", "Sum", "Closed-won in the CRM", "Difference"],
+                          "value": [5.0, 5.0, 5.01, -0.01]})
+    with pytest.raises(TableError, match=r"sum to 5\.00, Closed-won in the CRM to 5\.01: -0\.01 apart"):
         check_reconciled(lines)
     check_reconciled(lines.assign(value=[5.0, 5.0, 5.0, 0.0]))
 
@@ -284,3 +288,36 @@ def test_columns_for_readers_exist_in_their_tables(crm, agreement, compared):
                            (sentences.BUDGET_COLUMNS, indent(budget_against_actual(crm.campaigns))),
                            (sentences.SOURCE_COLUMNS, indent(crm_roi(by_source, returns, crm.campaigns)))):
         assert [column for column in columns if column not in table] == []
+
+
+def test_sum_due_counts_the_first_entries_of_the_local_month_at_their_worth(crm, agreement):
+    again = make("stage_changes", change_id=["h1", "h2", "h3", "h4", "h5"], record_type="lead",
+                 record_id=["L1", "L1", "L1", "L3", "L4"], person_id=["ann", "ann", "ann", "cy", "di"],
+                 from_stage=["Open", "MQL", "Open", "Open", "Open"], stage=["MQL", "Open", "MQL", "MQL", "MQL"],
+                 changed_at=["2026-09-30T20:59Z", "2026-10-02", "2026-10-03", "2026-09-30T21:00Z", "2026-10-31T21:59Z"])
+    entries = build_entries(dataclasses.replace(crm, stage_changes=again), agreement)
+    due = sum_due(entries, crm.opportunities, agreement, "2026-10", Outcome("mql", 1250.1))
+    assert due.to_numpy().tolist() == [["Entries into mql: 2 at 1,250.10, expected", 2500.2]]        # Cy and Di
+
+
+def test_reconcile_of_mqls_closes_to_the_cent(crm, agreement):
+    entries = build_entries(crm, agreement)
+    mqls = build_conversions(entries, crm.opportunities, crm.contact_roles, stage="mql", worth=250.01)
+    march = between(mqls, "converted_at", *month_bounds("2026-03", agreement))
+    credit = share_credit(build_journeys(crm.touches, march, crm.contact_roles, time_zone=agreement.time_zone))
+    returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=march)
+    lines = reconcile(returns, sum_due(entries, crm.opportunities, agreement, "2026-03", Outcome("mql", 250.01)))
+    assert lines.to_numpy().tolist() == [
+        ["EMEA", 250.01], ["(unattributed)", 0.0], ["Sum of the above", 250.01],
+        ["Entries into mql: 1 at 250.01, expected", 250.01], ["Difference", 0.0]]
+
+
+def test_compare_with_crm_and_its_roi_speak_of_booked_deals_alone(crm, agreement):
+    entries = build_entries(crm, agreement)
+    opened = build_conversions(entries, crm.opportunities, crm.contact_roles, stage="opportunity", worth=100.0)
+    journeys = build_journeys(crm.touches, opened, crm.contact_roles, time_zone=agreement.time_zone)
+    credit = share_credit(journeys)
+    compared = compare_with_crm(opened, journeys, credit, crm.opportunities, crm.touches)
+    returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=opened)
+    assert returns["credit_with_children"].max() == 300.0
+    assert len(compared) == 0 and len(crm_roi(compared, returns, crm.campaigns)) == 0

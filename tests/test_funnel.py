@@ -4,112 +4,16 @@ import dataclasses
 
 import pandas as pd
 import pytest
-from conftest import AS_OF, make
+from conftest import AS_OF, lead_crm, make
 
-from attribution.agreement import Agreement, Stage
-from attribution.funnel import build_conversions, build_entries, build_pipeline, find_lapsed
-from attribution.tables import UTC, TableError
+from attribution.agreement import Agreement
+from attribution.entries import build_entries, find_lapsed
+from attribution.funnel import WON, Outcome, build_conversions, build_pipeline, choose_outcome
+from attribution.tables import TableError
 
 
 def moment(text):
     return pd.Timestamp(text).tz_convert("UTC")
-
-
-def lead_crm(crm, *changes, **person):
-    """A CRM of one person, born on 1 March as lead L1, whose statuses are given as (from, to, when)."""
-    rows = make("stage_changes", change_id=[f"h{i}" for i in range(len(changes))], record_type="lead", record_id="L1",
-                person_id="ann", from_stage=[a for a, _, _ in changes], stage=[b for _, b, _ in changes],
-                changed_at=[at for *_, at in changes])
-    people = crm.people.head(1).assign(**person)
-    return dataclasses.replace(crm, people=people, stage_changes=rows, opportunities=make("opportunities"))
-
-
-def list_entries(entries):
-    return [(row.stage, row.entered_at.isoformat()[:10], row.n_entry, row.is_imputed) for row in entries.itertuples()]
-
-
-def test_entries_date_each_stage_of_the_small_crm(crm, agreement):
-    entries = build_entries(crm, agreement)
-    assert [(row.record_id, *rest) for row, rest in zip(entries.itertuples(), list_entries(entries), strict=True)] == [
-        ("ann", "lead", "2026-03-01", 1, False), ("ann", "mql", "2026-03-05", 1, False),
-        ("ann", "sql", "2026-03-20", 1, False), ("d1", "opportunity", "2026-04-01", 1, False),
-        ("d1", "customer", "2026-05-04", 1, False), ("cy", "lead", "2026-06-10", 1, False),
-        ("d2", "opportunity", "2026-07-15", 1, False), ("cy", "mql", "2026-08-20", 1, True),
-        ("cy", "sql", "2026-08-20", 1, False), ("d3", "opportunity", "2026-09-01", 1, False),
-        ("di", "lead", "2026-10-05", 1, False), ("d2", "customer", "2026-10-15", 1, False)]
-    deals = entries["record_id"].str.startswith("d") & (entries["record_id"] != "di")
-    assert entries.loc[deals, "person_id"].isna().all()
-    assert entries.loc[~deals, "person_id"].tolist() == entries.loc[~deals, "record_id"].tolist()
-    assert set(entries["owner_id"]) == {"sam"}
-
-
-def test_entries_of_a_person_who_comes_again_are_counted(crm):
-    again = lead_crm(crm, ("Open", "MQL", "2026-03-02"), ("MQL", "Open", "2026-03-03"), ("Open", "MQL", "2026-03-09"))
-    assert list_entries(build_entries(again, Agreement())) == [
-        ("lead", "2026-03-01", 1, False), ("mql", "2026-03-02", 1, False), ("mql", "2026-03-09", 2, False)]
-
-
-def test_entries_do_not_count_a_change_between_two_statuses_of_one_stage(crm):
-    renamed = lead_crm(crm, ("Open", "MQL", "2026-03-02"), ("MQL", "Marketing Qualified", "2026-03-09"))
-    assert list_entries(build_entries(renamed, Agreement())) == [
-        ("lead", "2026-03-01", 1, False), ("mql", "2026-03-02", 1, False)]
-
-
-def test_entries_know_a_lead_that_was_born_in_the_status(crm):
-    by_first_change = lead_crm(crm, ("MQL", "SQL", "2026-03-09"))
-    by_creation_row = lead_crm(crm, (None, "MQL", "2026-03-01T10:00:00Z"), ("MQL", "SQL", "2026-03-09"))
-    for born in (by_first_change, by_creation_row):
-        assert list_entries(build_entries(born, Agreement())) == [
-            ("lead", "2026-03-01", 1, False), ("mql", "2026-03-01", 1, False), ("sql", "2026-03-09", 1, False)]
-
-
-def test_entries_do_not_count_a_status_said_again_without_the_one_before(crm):
-    # a conversion repeats the status that the lead has, and does not say what it was before
-    converted = lead_crm(crm, ("Open", "SQL", "2026-03-09"), (None, "SQL", "2026-03-12"))
-    assert [entry[:3] for entry in list_entries(build_entries(converted, Agreement())) if entry[0] == "sql"] == [
-        ("sql", "2026-03-09", 1)]
-
-
-def test_entries_impute_skipped_stages_from_the_next_one_once(crm):
-    skipping = lead_crm(crm, ("Open", "SQL", "2026-03-09"), ("SQL", "Open", "2026-03-10"),
-                        ("Open", "SQL", "2026-03-20"),
-                        lead_created_at=pd.Series([None], dtype=UTC))
-    assert list_entries(build_entries(skipping, Agreement())) == [
-        ("lead", "2026-03-09", 1, True), ("mql", "2026-03-09", 1, True), ("sql", "2026-03-09", 1, False),
-        ("sql", "2026-03-20", 2, False)]
-
-
-def test_entries_ignore_changes_of_unknown_people(crm):
-    changes = make("stage_changes", change_id=["h1", "h2"], record_type="lead", record_id=["L8", "L9"],
-                   person_id=["gone", None], from_stage="Open", stage="MQL", changed_at="2026-03-05")
-    assert "mql" not in set(build_entries(dataclasses.replace(crm, stage_changes=changes), Agreement())["stage"])
-
-
-def test_entries_date_a_win_at_the_end_of_the_local_day_on_either_side_of_the_clock_change(crm, agreement):
-    deals = make("opportunities", opportunity_id=["a", "b", "c"], stage="Won", is_won=True, is_closed=True,
-                 close_on=["2026-10-24", "2026-10-25", "2026-03-29"], created_at="2026-01-01")
-    won = build_entries(dataclasses.replace(crm, opportunities=deals), agreement).query("stage == 'customer'")
-    assert dict(zip(won["record_id"], won["entered_at"], strict=True)) == {
-        "a": moment("2026-10-24T23:59:59.999999+03:00"), "b": moment("2026-10-25T23:59:59.999999+02:00"),
-        "c": moment("2026-03-29T23:59:59.999999+03:00")}
-
-
-def test_entries_follow_stages_of_the_companys_own(crm):
-    own = Agreement(stages=(Stage("hot", "sales", "lead_status", ("SQL",)),
-                            Stage("deal", "sales", "opportunity_created")))
-    entries = build_entries(crm, own)
-    assert entries["stage"].value_counts().to_dict() == {"deal": 3, "hot": 2}
-
-
-def test_entries_do_not_hang_on_the_order_of_rows(crm, agreement):
-    turned = dataclasses.replace(crm, **{name: getattr(crm, name).iloc[::-1] for name in (
-        "people", "opportunities", "stage_changes")})
-    pd.testing.assert_frame_equal(build_entries(turned, agreement), build_entries(crm, agreement))
-
-
-def test_entries_of_an_empty_crm_are_none(crm, agreement):
-    empty = dataclasses.replace(crm, **{name: make(name) for name in ("people", "opportunities", "stage_changes")})
-    assert len(build_entries(empty, agreement)) == 0
 
 
 def conversions_of(crm, agreement, **options):
@@ -259,3 +163,68 @@ def test_pipeline_of_no_open_deal_is_empty_and_a_deal_without_amount_is_worth_no
     assert len(build_pipeline(entries, crm.opportunities.assign(is_closed=True), as_of=AS_OF)) == 0
     blank = crm.opportunities.assign(expected_value=float("nan"))
     assert build_pipeline(entries, blank, as_of=AS_OF)["value"].tolist() == [0.0]
+
+
+def test_conversions_of_an_earlier_stage_carry_its_worth_in_whole_cents(crm, agreement):
+    rows = conversions_of(crm, agreement, stage="mql", worth=250.004)
+    assert rows[["conversion_id", "value", "is_expected"]].to_numpy().tolist() == [
+        ["ann", 250.0, True], ["cy", 250.0, True]]
+
+
+def test_conversions_of_opportunities_at_a_worth_leave_their_amounts_alone(crm, agreement):
+    rows = conversions_of(crm, agreement, stage="opportunity", worth=300)
+    assert rows["value"].tolist() == [300.0] * 3 and rows["is_expected"].all()       # also the two that were won
+
+
+def test_conversions_tell_booked_money_from_expected_money(crm, agreement):
+    is_expected = {stage: conversions_of(crm, agreement, stage=stage)["is_expected"].tolist()
+                   for stage in ("lead", "opportunity", "customer")}
+    assert is_expected == {"lead": [True] * 3, "opportunity": [True] * 3, "customer": [False] * 2}
+    pipeline = build_pipeline(build_entries(crm, agreement), crm.opportunities, as_of=AS_OF)
+    assert pipeline["is_expected"].tolist() == [True]
+
+
+def test_conversions_at_a_worth_of_a_stage_that_nobody_entered_are_an_empty_table(crm, agreement):
+    quiet = dataclasses.replace(crm, stage_changes=make("stage_changes"))
+    rows = conversions_of(quiet, agreement, stage="mql", worth=250.0)
+    assert len(rows) == 0 and rows[["value", "is_expected"]].dtypes.astype(str).tolist() == ["float64", "bool"]
+
+
+@pytest.mark.parametrize("worth", [-0.01, float("nan"), float("inf")])
+def test_conversions_refuse_a_worth_that_is_no_money_or_stands_in_for_booked_money(crm, agreement, worth):
+    with pytest.raises(ValueError, match=f"worth: {worth} is not money of 0 or more"):
+        conversions_of(crm, agreement, stage="mql", worth=worth)
+    with pytest.raises(ValueError, match="worth: 'customer' is the sale itself, which counts at what was booked"):
+        conversions_of(crm, agreement, worth=250.0)
+
+
+@pytest.fixture
+def values():
+    """What stage_values returns: an SQL leads nowhere, an opportunity was never made, Finland's MQLs are worth more."""
+    return pd.DataFrame({"stage": ["mql", "mql", "sql", "opportunity", "customer"],
+                         "segment": ["Finland", "all", "all", "all", "all"], "n": [40, 90, 7, 0, 5],
+                         "value": [400.0, 250.0, 0.0, float("nan"), 9000.0],
+                         "value_low": [300.0, 200.0, float("nan"), float("nan"), 8000.0],
+                         "value_high": [500.0, 310.0, float("nan"), float("nan"), 9900.0]})
+
+
+def test_choose_outcome_takes_the_worth_of_the_whole(values, agreement):
+    mql = choose_outcome(values, agreement, "mql")
+    assert mql == Outcome("mql", 250.0, 200.0, 310.0) and mql.is_expected and mql.basis == "expected"
+
+
+def test_choose_outcome_of_won_deals_has_no_worth(values, agreement):
+    assert choose_outcome(values, agreement) == choose_outcome(values, agreement, "customer") == WON
+    stages = [dataclasses.replace(stage, name="signed") if stage.name == "customer" else stage
+              for stage in agreement.stages]
+    own = dataclasses.replace(agreement, stages=tuple(stages))
+    assert choose_outcome(values, own) == Outcome("signed") and not Outcome("signed").is_expected
+
+
+@pytest.mark.parametrize(("stage", "text"), [
+    ("mqls", "stage: 'mqls' is not one of lead, mql, sql, opportunity, customer"),
+    ("sql", "stage: what an entry into 'sql' is worth is not known, as none led to a won deal in the months"),
+    ("opportunity", "stage: what an entry into 'opportunity' is worth is not known, as none was made in the months")])
+def test_choose_outcome_refuses_a_stage_without_a_worth(values, agreement, stage, text):
+    with pytest.raises(ValueError, match=text):
+        choose_outcome(values, agreement, stage)

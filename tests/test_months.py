@@ -9,7 +9,8 @@ from conftest import AS_OF, conversions_of, figures_of, make, make_credit, path_
 
 from attribution.agreement import Agreement, Stage
 from attribution.costs import phase_costs
-from attribution.funnel import build_entries
+from attribution.entries import build_entries
+from attribution.funnel import Outcome
 from attribution.months import check_month, headline, month_before, month_bounds, month_figures, monthly_bookings
 
 
@@ -140,3 +141,25 @@ def test_month_figures_leave_a_stage_blank_that_nobody_ever_entered(crm, agreeme
     costs = phase_costs(crm.campaigns, pd.Timestamp("2026-11-02"))
     figures = figures_of(month_figures("2026-08", agreement, entries, conversions, credit, costs, crm.campaigns))
     assert np.isnan(figures["n_mqls"]) and np.isnan(figures["n_sqls"]) and figures["n_leads"] == 0
+
+
+def test_month_figures_of_mqls_are_expected_and_leave_out_what_a_sale_tells(crm, agreement):
+    entries = build_entries(crm, agreement)
+    mqls = conversions_of(conversion_id=["ann", "cy"], value=250.0, is_expected=True)     # both in October
+    credit, none = make_credit(("ann", "slush", 250.0), ("cy", None, 250.0)), crm.campaigns.assign(actual_cost=100.0)
+    costs = phase_costs(none[none["campaign_id"] == "nordic"], pd.Timestamp("2026-11-02"))
+    figures = figures_of(month_figures("2026-10", agreement, entries, mqls, credit, costs, crm.campaigns,
+                                       outcome=Outcome("mql", 250.0)))
+    assert {name: figures[name] for name in list(figures)[:7]} == {
+        "expected_value": 500.0, "attributed_value": 250.0, "unattributed_value": 250.0, "attributed_share": 0.5,
+        "cost": 100.0, "roi_expected": 1.5, "romi_expected": 0.5}
+    assert set(figures) & {"won_value", "n_won", "roi", "romi", "n_new_customers", "campaign_cac"} == set()
+    assert "n_mqls" in figures
+
+
+def test_monthly_bookings_of_mqls_have_no_plan_of_won_value(agreement):
+    mqls = conversions_of(conversion_id=["ann", "cy"], value=250.0, is_expected=True)
+    rows = monthly_bookings(mqls, make_credit(("ann", "slush", 250.0), ("cy", None, 250.0)), agreement, "2026-10", 1,
+                            outcome=Outcome("mql", 250.0))
+    assert rows.columns.tolist() == ["month", "attributed", "unattributed", "n_entered", "planned"]
+    assert rows.iloc[0, :4].tolist() == ["2026-10", 250.0, 250.0, 2] and rows["planned"].isna().all()

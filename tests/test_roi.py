@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from test_campaigns import climb, random_parents
 
 from attribution.credit import share_credit
-from attribution.funnel import build_entries
+from attribution.entries import build_entries
+from attribution.funnel import build_conversions
+from attribution.journeys import build_journeys
 from attribution.months import month_bounds
 from attribution.roi import (
     at_depth,
@@ -22,6 +24,7 @@ from attribution.roi import (
     credit_stages,
     credited_counts,
     cycle_days,
+    extend_births,
     flag_too_early,
     leaves,
 )
@@ -254,6 +257,14 @@ def test_credit_stages_passes_over_a_stage_that_nobody_entered(crm, agreement):
     assert stages.groupby(["stage", "conversion_id"])["weight"].sum().tolist() == pytest.approx([1.0] * 6)
 
 
+def test_credit_stages_takes_the_stages_named(crm, agreement):
+    entries = build_entries(crm, agreement)
+    whole, one = (credit_stages(crm, entries, agreement, "linear", linking="hybrid", lookback_days=365, stages=stages)
+                  for stages in (None, ["mql"]))
+    assert whole["stage"].nunique() == 4 and len(one) > 0
+    pd.testing.assert_frame_equal(one, whole[whole["stage"] == "mql"].reset_index(drop=True))
+
+
 def test_credit_stages_gives_a_lead_to_the_campaign_whose_membership_was_written_after_it(crm, agreement):
     born = pd.Timestamp("2026-03-01T10:00Z")
     people = crm.people.head(1).assign(lead_created_at=born)
@@ -339,3 +350,54 @@ def test_flag_too_early_flags_what_began_less_than_a_cycle_ago(tree):
         {"starts_on": "datetime64[us]", "created_at": UTC})
     flags = [flag_too_early(returns, undated, TODAY, days).set_index("path")["is_too_early"] for days in (30.0, 31.0)]
     assert [flag["EMEA > Ads"] for flag in flags] == [False, True]       # the record is 30 days old
+
+
+def expected_path(crm, agreement, stage, worth):
+    conversions = build_conversions(build_entries(crm, agreement), crm.opportunities, crm.contact_roles, stage=stage,
+                                    worth=worth)
+    journeys = build_journeys(crm.touches, conversions, crm.contact_roles, time_zone=agreement.time_zone)
+    return conversions, share_credit(journeys)
+
+
+def test_campaign_roi_on_mqls_shares_their_worth(crm, agreement):
+    # Ann had met Slush and Cy Ads when they became MQLs: two at 250.00
+    conversions, credit = expected_path(crm, agreement, "mql", 250.0)
+    returns = campaign_roi(credit, costs_of(slush=100.0), crm.campaigns, conversions=conversions)
+    assert returns.set_index("path")["credit"].to_dict() == {
+        "EMEA": 0.0, "EMEA > Ads": 250.0, "EMEA > Fairs": 0.0, "EMEA > Fairs > Nordic": 0.0,
+        "EMEA > Fairs > Slush": 250.0, "(unattributed)": 0.0}
+    assert row_of(returns, "emea")["credit_with_children"] == 500.0 and row_of(returns, "slush")["roi"] == 1.5
+
+
+def test_campaign_roi_on_opportunities_shares_their_worth_to_the_cent(crm, agreement):
+    # d1: Slush; d2: Slush and Ads; d3: Ads; at 100.01 each, whatever their amounts
+    conversions, credit = expected_path(crm, agreement, "opportunity", 100.01)
+    returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=conversions)
+    assert {name: row_of(returns, name)["credit_with_children"] for name in ("slush", "ads", "emea")} == {
+        "slush": 150.02, "ads": 150.01, "emea": 300.03}
+
+
+def test_campaign_roi_sets_no_pipeline_and_no_split_by_the_deal_beside_expected_money(crm, agreement):
+    conversions, credit = expected_path(crm, agreement, "mql", 250.0)
+    returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=conversions,
+                           pipeline=make_credit(("d3", "ads", 400.0)))
+    assert {"pipeline", "sourced", "accelerated"} & set(returns) == set() and "credit_new" in returns
+    assert row_of(returns, "emea")["credit_with_children"] == 500.0
+
+
+def test_campaign_roi_never_adds_expected_money_to_booked_money(tree):
+    both = conversions_of(conversion_id=["d", "e", "f"], value=1.0, is_expected=[True, False, False])
+    with pytest.raises(ValueError, match="conversions: 1 of 3 are worth expected money, the others booked money"):
+        campaign_roi(make_credit(), costs_of(), tree, conversions=both)
+
+
+@pytest.mark.parametrize(("rule", "until"), [
+    ("person_created", "2026-10-26T21:59:59.999999Z"), ("lead_created", "2026-10-26T21:59:59.999999Z"),
+    ("lead_status", "2026-10-25T10:00:00Z")])
+def test_extend_births_adds_the_next_local_day_where_a_record_is_made(agreement, rule, until):
+    born = conversions_of(conversion_id=["ann"], value=1.0).assign(        # the clocks go back on that day
+        converted_at=pd.to_datetime(["2026-10-25T10:00:00Z"]).as_unit("us"))
+    stages = (dataclasses.replace(agreement.stages[0], name="first", rule=rule), *agreement.stages[1:])
+    extended = extend_births(born, dataclasses.replace(agreement, stages=stages), "first")
+    assert extended["converted_at"].tolist() == [pd.Timestamp(until)]
+    assert born["converted_at"].tolist() == [pd.Timestamp("2026-10-25T10:00:00Z")]

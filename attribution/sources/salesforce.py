@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement, read_agreement
-from attribution.sources.salesforce_files import Export, read_export
+from attribution.agreement import Agreement, Stage, find_beside, read_agreement
+from attribution.sources.salesforce_files import PEOPLE, Export, find_folder, read_export
 from attribution.sources.salesforce_money import in_one_currency
 from attribution.tables import (
     CRM,
@@ -16,6 +16,7 @@ from attribution.tables import (
     UTC,
     TableError,
     check_table,
+    empty_table,
     find_rows,
     first_keys,
     is_in,
@@ -44,8 +45,8 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
     Raises TableError that names the file, the column, how many rows, the first of them and what to do; ValueError when
     as_of has no time zone.
     """
-    export = read_export(folder)
-    agreement = agreement or _agreement(export.folder)
+    agreement = agreement or _agreement(folder)
+    export = read_export(folder, _stage_fields(agreement))
     export, currency = in_one_currency(export, agreement)
     exported_at = _exported_at(export)
     asked = _question(agreement, exported_at if as_of is None else pd.Timestamp(as_of), exported_at)
@@ -59,11 +60,12 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
         changes, no_changes = _stage_changes(export, asked, deals, person_of)
         activities, no_activities = _activities(export, asked, deals, people, person_of, account_of)
         touches, no_touches = reading.result()
+    fields, no_fields = _field_changes(export, asked, person_of)
     left_out = _left_out(
-        [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_activities])
+        [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_fields, no_activities])
     return CRM(campaigns, _with_status(people, changes, asked), accounts, touches, deals, roles, changes, activities,
                _owners(export), left_out, _missing(export, asked, exported_at), exported_at, asked.as_of, currency,
-               export.sources)
+               export.sources, fields)
 
 
 def _left_out(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -71,8 +73,15 @@ def _left_out(parts: list[pd.DataFrame]) -> pd.DataFrame:
     return _table("left_out", counts.round({"value": 2}))
 
 
-def _agreement(folder: Path) -> Agreement:
-    return read_agreement(folder) if (folder / "agreement.toml").is_file() else Agreement()
+def _agreement(folder: str | Path) -> Agreement:
+    path = find_beside(find_folder(folder), "agreement.toml")
+    return read_agreement(path) if path.is_file() else Agreement()
+
+
+def _stage_fields(agreement: Agreement) -> dict[str, str]:
+    """Name the fields that the agreement dates stages by, each with its type."""
+    types = {"date_field": "moment", "score": "number"}
+    return {stage.field: types[stage.rule] for stage in agreement.stages if stage.rule in types}
 
 
 def _exported_at(export: Export) -> pd.Timestamp:
@@ -211,12 +220,13 @@ def _people_table(contacts: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
         "AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId")}
     lead = {column: look_up(ids, first.set_index("person_id")[column]) for column in (
         "Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry")}
-    converted = leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")["ConvertedDate"]
+    converted = leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")
     return _table("people", pd.DataFrame({
         "person_id": ids, "account_id": contact["AccountId"].fillna(lead["ConvertedAccountId"]), "lead_id": lead["Id"],
         "contact_id": ids.where(is_in(ids, contacts["Id"])),
         "created_at": pd.concat([contact["CreatedDate"], lead["CreatedDate"]], axis=1).min(axis=1),
-        "lead_created_at": lead["CreatedDate"], "converted_on": look_up(ids, converted), "status": lead["Status"],
+        "lead_created_at": lead["CreatedDate"], "converted_on": look_up(ids, converted["ConvertedDate"]),
+        "converted_opportunity_id": look_up(ids, converted["ConvertedOpportunityId"]), "status": lead["Status"],
         "lead_source": contact["LeadSource"].fillna(lead["LeadSource"]),
         "title": contact["Title"].fillna(lead["Title"]),
         "country": contact["MailingCountry"].fillna(lead["Country"]), "industry": lead["Industry"],
@@ -401,6 +411,46 @@ def _with_stages(rows: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
                        is_told=is_in(rows["LeadId"], told) & ~is_change & ~is_birth)
 
 
+def _field_changes(export: Export, asked: Question, person_of: pd.Series) -> tuple:
+    """List when the fields that the agreement dates stages by took their values."""
+    parts = [_score_changes(export, asked, stage) if stage.rule == "score" else _field_dates(export, asked, stage)
+             for stage in asked.agreement.stages if stage.field]
+    if not parts:
+        return empty_table("field_changes"), empty_table("left_out")
+    rows = pd.concat(parts, ignore_index=True)
+    rows, left_out = _sort_out(rows.assign(person_id=look_up(rows["Id"], person_of)), "field_changes", {
+        "after as_of": rows["changed_at"] > asked.as_of,
+        "person deleted or not in the export": ~is_in(rows["Id"], person_of.index)})
+    rows = sort_rows(rows, ["changed_at", "person_id", "number"])
+    return _table("field_changes", rows.drop_duplicates(["field", "person_id", "changed_at", "number"])), left_out
+
+
+def _field_dates(export: Export, asked: Question, stage: Stage) -> pd.DataFrame:
+    """Read the dates that leads and contacts carry; a column in which every time is midnight holds local days."""
+    has = [name for name in PEOPLE if stage.field in export.columns[name]]
+    if not has:
+        raise TableError(f"Lead.csv, Contact.csv: there is no column {stage.field}, by which agreement.toml dates the "
+                         f"stage {stage.name!r}. Export it, or correct the field.")
+    rows = pd.concat([export[name][["Id", stage.field]] for name in has]).dropna(subset=stage.field)
+    at = rows[stage.field]
+    is_day = (at.dt.normalize() == at).all()
+    at = asked.agreement.start_of(at.dt.tz_localize(None)) if is_day else at
+    return rows[["Id"]].assign(field=stage.field, number=np.nan, number_before=np.nan, changed_at=at)
+
+
+def _score_changes(export: Export, asked: Question, stage: Stage) -> pd.DataFrame:
+    """Read a score's history; a lead without any has had its score since it was made, if the history is kept."""
+    history = export["LeadHistory"].query("Field == @stage.field and not IsDeleted")
+    numbers = {ours: pd.to_numeric(history[theirs], errors="coerce") for ours, theirs in (
+        ("number", "NewValue"), ("number_before", "OldValue"))}
+    changes = history[["LeadId", "CreatedDate"]].set_axis(["Id", "changed_at"], axis=1).assign(
+        field=stage.field, **numbers)
+    leads = export["Lead"][~is_in(export["Lead"]["Id"], changes["Id"]) & bool(len(changes))]
+    since = leads[["Id", "CreatedDate"]].set_axis(["Id", "changed_at"], axis=1).assign(
+        field=stage.field, number=leads[stage.field], number_before=np.nan)
+    return pd.concat([changes, since.dropna(subset="number")], ignore_index=True)
+
+
 def _activities(export: Export, asked: Question, deals: pd.DataFrame, people: pd.DataFrame, person_of: pd.Series,
                 account_of: pd.Series) -> tuple:
     tasks, tasks_out = _sort_out(export["Task"], "activities", _gone(export["Task"], asked))
@@ -487,7 +537,8 @@ def _missing(export: Export, asked: Question, exported_at: pd.Timestamp) -> pd.D
                for (name, column), consequence in _CONSEQUENCES.items()
                if export.lacks(name, column) and not (column and export.lacks(name))]
     said = [*lacking, *_missing_responses(export, asked), *_missing_cells(export, asked),
-            *_missing_statuses(export, asked), *_missing_past(export, asked, exported_at)]
+            *_missing_statuses(export, asked), *_missing_scores(export, asked),
+            *_missing_past(export, asked, exported_at)]
     return _table("missing", pd.DataFrame(said, columns=["source", "consequence"]))
 
 
@@ -528,9 +579,17 @@ def _missing_statuses(export: Export, asked: Question) -> list[tuple[str, str]]:
     history = export["LeadHistory"]
     changes = history.loc[history["Field"] == "Status", ["OldValue", "NewValue"]]
     seen = pd.concat([export["Lead"]["Status"], changes["OldValue"], changes["NewValue"]]).dropna().unique()
-    unseen = [(stage.name, value) for stage in asked.agreement.stages for value in stage.values if value not in seen]
+    unseen = [(stage.name, value) for stage in asked.agreement.stages if stage.rule == "lead_status"
+              for value in stage.values if value not in seen]
     return [(f"agreement.toml: values of stage {name!r}", f"no lead ever had the status {value!r}; statuses seen: "
              + ", ".join(sorted(map(str, seen)))) for name, value in unseen] * bool(len(export["Lead"]))
+
+
+def _missing_scores(export: Export, asked: Question) -> list[tuple[str, str]]:
+    fields = export["LeadHistory"]["Field"]
+    return [(f"LeadHistory.csv: {stage.field}", f"its changes are not kept: nobody can be dated into {stage.name!r}")
+            for stage in asked.agreement.stages if stage.rule == "score" and not is_in(
+                pd.Series([stage.field]), fields)[0]]
 
 
 def _missing_past(export: Export, asked: Question, exported_at: pd.Timestamp) -> list[tuple[str, str]]:

@@ -49,7 +49,7 @@ FILES: dict[str, dict[str, str]] = {
     "Lead": {
         "id!": "Id", "moment!": "CreatedDate", "text*": "Status", "day": "ConvertedDate",
         "flag": "IsDeleted IsConverted HasOptedOutOfEmail DoNotCall",
-        "id*": "ConvertedContactId", "id": "MasterRecordId ConvertedAccountId OwnerId",
+        "id*": "ConvertedContactId", "id": "MasterRecordId ConvertedAccountId ConvertedOpportunityId OwnerId",
         "text": "LeadSource Title Country Industry", "moment": "LastModifiedDate SystemModstamp"},
     "Contact": {
         "id!": "Id", "id*": "AccountId", "id": "MasterRecordId OwnerId",
@@ -116,29 +116,31 @@ def find_folder(path: str | Path) -> Path:
     return path if path.exists() else next((home / path for home in homes if (home / path).exists()), path)
 
 
-def read_export(path: str | Path) -> Export:
+def read_export(path: str | Path, fields: dict[str, str] | None = None) -> Export:
     """Read the CSV files of a folder or a ZIP; the parts of one object (CampaignMember_1.csv, ...) become one table.
 
+    `fields` names more columns of leads and contacts to read, each with its type: moment or number.
     Returns the export, typed and checked file by file.
     Raises TableError when there is no export, or when a file is missing, cut short or holds what cannot be read.
     """
     path = find_folder(path)
     parts = _find_parts(path)
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda name: _read_object(name, parts.get(name, [])), FILES))
+        objects = list(pool.map(lambda name: _read_object(name, parts.get(name, []), _types(name, fields)), FILES))
     tables, columns, sources = (dict(zip(FILES, each, strict=True)) for each in zip(*objects, strict=True))
     return Export(tables, columns, {file: digest for part in sources.values() for file, digest in part.items()},
                   path if path.is_dir() else path.parent)
 
 
-def _read_object(name: str, files: list) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+def _read_object(name: str, files: list,
+                 kinds: dict[str, str]) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     raws, digests = [pa.table({})], {}
     for file, read in files:
         data = read()
         digests[file] = hashlib.sha256(data).hexdigest()
-        raws.append(_parse(file, data, name))
+        raws.append(_parse(file, data, kinds))
     raw = pa.concat_tables(raws, promote_options="default")
-    return _typed(f"{name}.csv", raw, name), tuple(raw.column_names), digests
+    return _typed(f"{name}.csv", raw, kinds), tuple(raw.column_names), digests
 
 
 def _find_parts(path: Path) -> dict[str, list]:
@@ -196,10 +198,10 @@ def _check_objects(path: Path, parts: dict) -> dict:
     return parts
 
 
-def _parse(file: str, data: bytes, name: str) -> pa.Table:
+def _parse(file: str, data: bytes, kinds: dict[str, str]) -> pa.Table:
     """Parse the needed columns of one file as text, empty cells and null ids as null."""
-    header = _header(file, data, name)
-    wanted = [column for column in _types(name) if column in header]
+    header = _header(file, data, kinds)
+    wanted = [column for column in kinds if column in header]
     _check_whole(file, data)
     for encoding in ("utf8", "latin-1"):
         try:
@@ -215,7 +217,7 @@ def _parse(file: str, data: bytes, name: str) -> pa.Table:
     raise AssertionError("every byte is a character of ISO-8859-1")
 
 
-def _header(file: str, data: bytes, name: str) -> list[str]:
+def _header(file: str, data: bytes, kinds: dict[str, str]) -> list[str]:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise TableError(f"{file}: is in UTF-16. Export it in UTF-8.")
     first = data[:1 << 16].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
@@ -225,18 +227,20 @@ def _header(file: str, data: bytes, name: str) -> list[str]:
     if ";" in line and "," not in line:
         raise TableError(f"{file}: its cells are parted by semicolons. Export it with commas, not by way of Excel.")
     header = next(csv.reader([line]))
-    lost = [column for column, kind in _types(name).items() if kind[-1] in "!*" and column not in header]
+    lost = [column for column, kind in kinds.items() if kind[-1] in "!*" and column not in header]
     if lost:
         raise TableError(f"{file}: there is no column {', '.join(lost)}. Export it with API names and with "
                          f"{'it' if len(lost) == 1 else 'them'}.")
-    twice = sorted({column for column in header if header.count(column) > 1 and column in _types(name)})
+    twice = sorted({column for column in header if header.count(column) > 1 and column in kinds})
     if twice:
         raise TableError(f"{file}: column {', '.join(twice)} stands twice. Export it again.")
     return header
 
 
-def _types(name: str) -> dict[str, str]:
-    return {column: kind for kind, columns in FILES[name].items() for column in columns.split()}
+def _types(name: str, fields: dict[str, str] | None) -> dict[str, str]:
+    """Give each column's type; of leads and contacts also the fields asked for, unless they are read anyway."""
+    kinds = {column: kind for kind, columns in FILES[name].items() for column in columns.split()}
+    return (fields or {}) | kinds if name in PEOPLE else kinds
 
 
 def _check_whole(file: str, data: bytes) -> None:
@@ -266,9 +270,8 @@ def _check_rows(file: str, data: bytes) -> None:
                          f"({first_keys(rows)}). Export it again.")
 
 
-def _typed(file: str, raw: pa.Table, name: str) -> pd.DataFrame:
+def _typed(file: str, raw: pa.Table, kinds: dict[str, str]) -> pd.DataFrame:
     """Turn text into ids, numbers, days, moments and flags; a column that is not there is all null."""
-    kinds = _types(name)
     nothing = pa.chunked_array([pa.nulls(len(raw), pa.string())])
     filled = {column: raw[column] if column in raw.column_names else nothing for column in kinds}
     keys = filled.get("Id")

@@ -6,7 +6,9 @@ from importlib.resources import files
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.funnel import LAPSED_AFTER_DAYS, find_lapsed
+from attribution.entries import LAPSED_AFTER_DAYS, find_lapsed
+from attribution.funnel import WON, Outcome
+from attribution.roi import count_name
 from attribution.tables import CRM, first_keys, is_in
 
 #: What a column is called before a reader; a name not listed reads as it is written, without underscores.
@@ -32,9 +34,52 @@ NAMES = {
     "difference_high": "difference, highest",
     "from_roi_low": "from: lowest ROI", "from_roi_high": "from: highest ROI", "to_roi_low": "to: lowest ROI",
     "to_roi_high": "to: highest ROI", "spent_share": "spent of budget", "n_conversions": "deals", "rolled_up": "ours",
-    "reported": "the CRM's",
+    "reported": "the CRM's", "n_entry": "entry no.", "n_entered": "entered, first time", "n_again": "came again",
+    "n_imputed": "of these imputed", "value_low": "value from", "value_high": "value to", "worth": "worth in all",
+    "n": "number", "to": "went to", "is_back": "back", "conversion_rate": "rate", "rate_low": "rate from",
+    "rate_high": "rate to", "n_contradictory": "in doubt", "compliance_rate": "share in time",
+    "compliance_low": "share from", "compliance_high": "share to", "median_hours": "median, business hours",
+    "p90_hours": "90 %, business hours", "raw_median_hours": "median, hours", "raw_p90_hours": "90 %, hours",
+    "never_share": "never contacted", "attempts_rate": "attempts kept", "is_kept": "promise kept",
+    "person_id": "person", "owner_id": "owner", "record_id": "record", "account_id": "account",
+    "overdue_days": "days overdue", "median_low": "median from", "median_high": "median to",
+    "n_from": "entries into the first", "n_to": "entries into the second", "period_rate": "second per first",
+    "by_history_low": "by history, from", "by_history_high": "by history, to", "n_history": "earlier deals",
+    "history_rate": "of these won", "history_low": "won from", "history_high": "won to",
+    "n_unpriced": "without amount", "returned_rate": "share returned", "rest_rate": "of the rest",
+    "is_clear": "beyond chance", "is_pooled": "of all segments", "is_reconverted": "became a deal",
+    "left_to": "went back to", "came_back_at": "came again", "pace_per_month": "comes a month",
+    "year_per_month": "a year at the target takes, a month", "year_low": "from", "year_high": "to",
+    "is_enough_a_year": "pace suffices", "n_under_way": "under way", "under_way_value": "expected of these this year",
+    "latest_entry_on": "in time this year until", "is_too_late": "too late", "lag_days": "median days",
+    "year_difference": "adds a year", "gap_share": "of this year's gap", "needed": "this year's gap takes",
+    "carried_share": "from the stage before",
+}
+#: What a column is called where it speaks of an outcome before the sale; {one} and {many} are the stage's.
+_EXPECTED_NAMES = {
+    "conversion_id": "{one}", "converted_at": "entered", "n_deals": "{many} touched", "n_conversions": "{many}",
+    "n_reached": "{many} reached", "reached_share": "share of {many} reached", "value": "value, expected",
+    "value_reached": "expected value reached", "credit": "credit, expected", "roi": "ROI, expected",
+    "romi": "ROMI, expected", "roas": "ROAS, expected",
+    "influenced_value": "influenced value, expected (overlaps)",
+}
+#: The tables whose titles depend on the outcome: of won deals, of an earlier stage.
+_TABLE_TITLES = {
+    "linking": ("How many deals and how much won value each way of linking people to deals reaches",
+                "How many {many} and how much expected value each way of linking reaches"),
+    "look_back": ("How much won value a look-back reaches", "How much expected value a look-back reaches"),
+    "bookings": ("Won value by month of closing", "Expected value of the {many} by month of entry"),
+    "deals": ("Every deal won in the month, and who earned it", "Every {one} of the month, and who earned it"),
+    "booked_clock": ("Booked clock: the month's credit against the month's cost",
+                     "The month's {many}: their expected credit against the month's cost"),
+    "campaign_clock": ("Campaign clock: all credit to date against all cost to date",
+                       "Campaign clock: all expected credit to date against all cost to date"),
+    "reconciliation": ("Roots and unattributed against closed-won in the CRM",
+                       "Roots and unattributed against the {many} of the funnel, each at its expected worth"),
+    "credit_to_date": ("Every deal won to date, and who earned it", "Every {one} to date, and who earned it"),
 }
 _FIGURES = {
+    "expected_value": "Expected value", "roi_expected": "ROI, expected", "romi_expected": "ROMI, expected",
     "won_value": "Won", "n_won": "Deals won", "attributed_value": "Attributed to campaigns",
     "unattributed_value": "Unattributed", "attributed_share": "Share attributed", "cost": "Campaign cost",
     "roi": "ROI, booked clock", "romi": "ROMI, booked clock", "n_new_customers": "New customers",
@@ -128,12 +173,44 @@ def _change(change: float, unit: str) -> str:
     return "–" if pd.isna(change) else f"{change * 100:+,.0f}{points}".replace("-", "−") if points else times(change)
 
 
-def headline_tiles(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
+def name_stage(stage: str, n: float = 1) -> str:
+    """Name one record in a stage, or several, for a reader.
+
+    >>> name_stage("mql"), name_stage("mql", 2), name_stage("opportunity", 2)
+    ('MQL', 'MQLs', 'opportunities')
+    """
+    one = stage.upper() if stage in ("mql", "sql") else stage.replace("_", " ")
+    return one if n == 1 else count_name(one).removeprefix("n_")
+
+
+def _in_words(text: str, outcome: Outcome) -> str:
+    return text.format(one=name_stage(outcome.stage), many=name_stage(outcome.stage, 2))
+
+
+def name_columns(outcome: Outcome) -> dict[str, str]:
+    """Give the columns' names that differ where the outcome comes before the sale: column → name."""
+    names = _EXPECTED_NAMES if outcome.is_expected else {}
+    return {column: _in_words(name, outcome) for column, name in names.items()}
+
+
+def title_table(sheet: str, outcome: Outcome = WON) -> str:
+    """Title a table of which the outcome decides what it speaks of.
+
+    >>> title_table("deals"), title_table("deals", Outcome("mql", 250.0))
+    ('Every deal won in the month, and who earned it', 'Every MQL of the month, and who earned it')
+    """
+    return _in_words(_TABLE_TITLES[sheet][outcome.is_expected], outcome)
+
+
+def headline_tiles(headline: pd.DataFrame, currency: str, outcome: Outcome = WON) -> pd.DataFrame:
     """Pick the figures that a leader reads first.
 
     Returns one row per tile: label, value, note (change on the month before, and share of the plan), all text.
     """
-    rows = headline.set_index("figure").reindex([figure for figure in TILES if figure in set(headline["figure"])])
+    n = count_name(outcome.stage)
+    expected = ("expected_value", "attributed_value", "roi_expected", "cost", n, f"cost_per_{n.removeprefix('n_')}")
+    wanted = expected if outcome.is_expected else TILES
+    rows = headline.set_index("figure").reindex([figure for figure in wanted if figure in set(headline["figure"])])
     notes = [_note(row.before, row.change, row.unit, row.plan_share, currency) for row in rows.itertuples()]
     return pd.DataFrame({"label": [figure_name(figure) for figure in rows.index], "note": notes,
                          "value": [_amount(row.value, row.unit, currency) for row in rows.itertuples()]})
@@ -150,8 +227,10 @@ def _figure(headline: pd.DataFrame, name: str) -> pd.Series:
     return headline.set_index("figure").loc[name]
 
 
-def say_month(headline: pd.DataFrame, month: str, currency: str) -> str:
-    """Say what the month brought, in two sentences."""
+def say_month(headline: pd.DataFrame, month: str, currency: str, outcome: Outcome = WON) -> str:
+    """Say what the month brought, in two sentences; a third says what an outcome before the sale is worth."""
+    if outcome.is_expected:
+        return _say_expected(headline, month, currency, outcome)
     won, n, share, cost, roi = (_figure(headline, name)["value"] for name in (
         "won_value", "n_won", "attributed_share", "cost", "roi"))
     plan = _figure(headline, "won_value")["plan_share"]
@@ -167,10 +246,28 @@ def say_month(headline: pd.DataFrame, month: str, currency: str) -> str:
     return f"{text} Against the month's campaign cost of {money(cost, currency)} that is a booked ROI of {times(roi)}."
 
 
-def title_report(agreement: Agreement, month: str) -> str:
-    """Title the report with the company and the month."""
+def _say_expected(headline: pd.DataFrame, month: str, currency: str, outcome: Outcome) -> str:
+    n, value, share, cost, roi = (_figure(headline, name)["value"] for name in (
+        count_name(outcome.stage), "expected_value", "attributed_share", "cost", "roi_expected"))
+    touched = f"; campaigns had touched {percent(share)} of that" if pd.notna(share) else ""
+    spent = f"Campaigns cost {money(cost, currency)}" if pd.notna(cost) else "The month's campaign cost is not known"
+    if pd.notna(roi):
+        spent = f"Against the month's campaign cost of {money(cost, currency)} the expected ROI is {times(roi)}"
+    return (f"{n:,.0f} new {name_stage(outcome.stage, n)} in {month} {'is' if n == 1 else 'are'} worth an expected "
+            f"{money(value, currency)}{touched}. {spent}. {_say_worth(outcome, currency)}")
+
+
+def _say_worth(outcome: Outcome, currency: str) -> str:
+    worth, low, high = (money(each, currency) for each in (outcome.worth, outcome.worth_low, outcome.worth_high))
+    return (f"Each {name_stage(outcome.stage)} counts {worth} (95\u00a0% interval {low} to {high}), what one brings on "
+            "average: expected money, not booked, and never added to it.")
+
+
+def title_report(agreement: Agreement, month: str, outcome: Outcome = WON) -> str:
+    """Title the report with the company, the month and, where it is not about won deals, the stage."""
     company = f"{agreement.company}: " if agreement.company else ""
-    return f"{company}campaign ROI, {pd.Period(month, 'M').strftime('%B %Y')}"
+    on = f" on {name_stage(outcome.stage, 2)}" if outcome.is_expected else ""
+    return f"{company}campaign ROI{on}, {pd.Period(month, 'M').strftime('%B %Y')}"
 
 
 def say_came_in(crm: CRM, agreement: Agreement) -> str:
@@ -201,10 +298,11 @@ def indent(returns: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"campaign": names}, index=returns.index).join(returns)
 
 
-def title_bookings(bookings: pd.DataFrame, currency: str) -> str:
+def title_bookings(bookings: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Title the months' bookings with the last month and how it stands to the average of those before."""
     value = bookings["attributed"] + bookings["unattributed"]
-    last, before = f"{money(value.iloc[-1], currency)} won in {bookings['month'].iloc[-1]}", value.iloc[:-1]
+    verb = f"expected of the {name_stage(outcome.stage, 2)} of" if outcome.is_expected else "won in"
+    last, before = f"{money(value.iloc[-1], currency)} {verb} {bookings['month'].iloc[-1]}", value.iloc[:-1]
     usual = f"; the {count(len(before), 'month')} before averaged {money(before.mean(), currency)}"
     return last + usual if len(before) else last
 
@@ -221,9 +319,11 @@ def title_roi(returns: pd.DataFrame) -> str:
             f"{worst['campaign_name']} least ({times(worst['roi'])})")
 
 
-def say_returns(programmes: pd.DataFrame) -> str:
+def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON) -> str:
     """Say which programme returned most and least on the campaign clock."""
-    return title_roi(programmes) + ", each whole cost to date against all it has earned to date."
+    expected = f"the expected value of its {name_stage(outcome.stage, 2)} to date"
+    earned = expected if outcome.is_expected else "all it has earned to date"
+    return f"{title_roi(programmes)}, each whole cost to date against {earned}."
 
 
 def title_tree(returns: pd.DataFrame) -> str:
@@ -261,6 +361,9 @@ def title_split(returns: pd.DataFrame) -> str:
     total = returns["credit_with_children"].sum()
     if not total:
         return "No credit yet, so there is nothing to split"
+    if "sourced_with_children" not in returns:
+        share = percent(returns["credit_new_with_children"].sum() / total)
+        return f"{share} of the expected value lies with those whose company had bought nothing before"
     share = {name: returns[f"{name}_with_children"].sum() / total for name in ("sourced", "credit_new")}
     return (f"{percent(share['sourced'])} of the credit came before the opportunity existed; "
             f"{percent(share['credit_new'])} is from new customers")
@@ -315,8 +418,11 @@ def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
                    f"({first_keys(strange)}): what they cost stands apart from the tree." if len(strange) else "")
 
 
-def say_pipeline(opportunities: pd.DataFrame, today: pd.Timestamp, currency: str) -> str:
+def say_pipeline(opportunities: pd.DataFrame, today: pd.Timestamp, currency: str, outcome: Outcome = WON) -> str:
     """Say what is open, and what was left out of it as lapsed."""
+    if outcome.is_expected:
+        return (f"The open pipeline does not stand beside the {name_stage(outcome.stage, 2)}: what it may bring is in "
+                "their expected value already.")
     lapsed = find_lapsed(opportunities, today)
     still_open = opportunities[~opportunities["is_closed"] & ~lapsed]
     return (f"Open pipeline: {count(len(still_open), 'deal')} with an expected value of "
@@ -325,25 +431,32 @@ def say_pipeline(opportunities: pd.DataFrame, today: pd.Timestamp, currency: str
             f"{LAPSED_AFTER_DAYS} days ago, and {'is' if lapsed.sum() == 1 else 'are'} not in it.")
 
 
-def say_lift() -> str:
+def say_lift(outcome: Outcome = WON) -> str:
     """Say what credit is not."""
-    return "Credit is not lift: it is a convention for sharing a booked sum, not a causal effect."
+    shared = "an expected" if outcome.is_expected else "a booked"
+    return f"Credit is not lift: it is a convention for sharing {shared} sum, not a causal effect."
 
 
-def say_clocks() -> str:
+def say_clocks(outcome: Outcome = WON) -> str:
     """Say which clock a reader should look at."""
+    if outcome.is_expected:
+        many = name_stage(outcome.stage, 2)
+        return (f"Campaign clock: a campaign's whole cost to date against the expected value of all the {many} it is "
+                f"credited with to date. The month's: its {many} against the cost of the same month. To earn means, "
+                f"throughout, to be expected to earn: no {name_stage(outcome.stage)} is booked money.")
     return ("Campaign clock: a campaign's whole cost to date against all it has earned to date, with the pipeline it "
             "still has open beside it. Booked clock: the deals closed in the month against the cost of the same month. "
             "Sales cycles are long, so the campaign clock tells what a campaign is worth; the booked clock is what "
             "finance sees.")
 
 
-def say_reconciled(reconciled: pd.DataFrame, currency: str) -> str:
-    """Say whether roots and unattributed sum to the CRM's closed-won."""
-    total, booked, difference = reconciled["value"].iloc[-3:]
+def say_reconciled(reconciled: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
+    """Say whether roots and unattributed sum to the CRM's closed-won, or to the funnel's entries at their worth."""
+    total, due, difference = reconciled["value"].iloc[-3:]
+    owner, what = ("the funnel", name_stage(outcome.stage, 2)) if outcome.is_expected else ("the CRM", "closed-won")
     if difference == 0:
-        return f"The campaigns and the unattributed sum to the CRM's closed-won to the cent: {booked:,.2f} {currency}."
-    return (f"The sum of the campaigns and the unattributed, {total:,.2f}, differs from the CRM's {booked:,.2f} by "
+        return f"The campaigns and the unattributed sum to {owner}'s {what} to the cent: {due:,.2f} {currency}."
+    return (f"The sum of the campaigns and the unattributed, {total:,.2f}, differs from {owner}'s {due:,.2f} by "
             f"{difference:,.2f} {currency}.")
 
 
@@ -359,8 +472,11 @@ def say_hierarchy(reconciled: pd.DataFrame) -> str:
                    f"{count(off['campaign_id'].nunique(), 'campaign')}.")
 
 
-def say_crm(compared: pd.DataFrame, currency: str) -> str:
+def say_crm(compared: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Say how much of the won value the CRM's own attribution gives to another campaign than ours, or to none."""
+    if outcome.is_expected:
+        return (f"The CRM's own attribution speaks of won deals alone: it has nothing to set beside "
+                f"{name_stage(outcome.stage, 2)}, and the tables below are empty.")
     total, moved = compared["value"].sum(), compared["difference"].abs().sum()
     none = compared.loc[compared["reason"] == "no source", "value"].sum()
     if not total:
@@ -369,13 +485,14 @@ def say_crm(compared: pd.DataFrame, currency: str) -> str:
             f"value ours differs; deals of {money(none, currency)} have no primary source at all.")
 
 
-def say_reach(coverage: pd.DataFrame, linking: str) -> str:
-    """Say how much of the won value the linking in use reaches."""
+def say_reach(coverage: pd.DataFrame, linking: str, outcome: Outcome = WON) -> str:
+    """Say how much of the won value, or of the expected, the linking in use reaches."""
     row = coverage.set_index("linking").loc[linking]
     if not row["n_conversions"]:
         return "No deal was won, so there is nothing to link to."
-    return (f"Linking by {linking} finds a touch for {percent(row['value_reached_share'])} of the won value "
-            f"({row['n_reached']:,.0f} of {row['n_conversions']:,.0f} deals).")
+    many = name_stage(outcome.stage, 2) if outcome.is_expected else "deals"
+    return (f"Linking by {linking} finds a touch for {percent(row['value_reached_share'])} of the {outcome.basis} "
+            f"value ({row['n_reached']:,.0f} of {row['n_conversions']:,.0f} {many}).")
 
 
 def glossary() -> pd.DataFrame:

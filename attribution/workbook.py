@@ -4,12 +4,12 @@ import math
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attribution.figures import TABLE_MIME
+from attribution.showing import TABLE_MIME
 
 #: How a spreadsheet shows each format; the others are text.
 NUMBERS = {"money": "#,##0.00", "share": "0.0%", "ratio": "0.00", "count": "#,##0", "number": "#,##0.##"}
 TIMES = {"day": "yyyy-mm-dd", "moment": "yyyy-mm-dd hh:mm"}
-_LOOKS_LIKE_A_FORMULA = ("=", "+", "-", "@", "\t")
+LOOKS_LIKE_A_FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def find_tables(notebook: dict) -> list[dict]:
@@ -79,7 +79,7 @@ def _write_cell(sheet, row: int, at: int, cell, shown: str, styles: dict) -> int
     if isinstance(cell, bool):
         return sheet.write_boolean(row, at, cell)
     text = str(cell)
-    return sheet.write_string(row, at, text, styles["quoted" if text.startswith(_LOOKS_LIKE_A_FORMULA) else "text"])
+    return sheet.write_string(row, at, text, styles["quoted" if text.startswith(LOOKS_LIKE_A_FORMULA) else "text"])
 
 
 def _moment(text: str) -> datetime:

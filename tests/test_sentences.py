@@ -8,6 +8,7 @@ import pytest
 from conftest import make
 
 from attribution.agreement import Agreement
+from attribution.funnel import Outcome
 from attribution.months import headline
 from attribution.sentences import (
     count,
@@ -17,6 +18,7 @@ from attribution.sentences import (
     indent,
     list_tables,
     money,
+    name_columns,
     name_figures,
     percent,
     say_came_in,
@@ -30,6 +32,7 @@ from attribution.sentences import (
     say_ranges,
     say_reach,
     say_reconciled,
+    say_returns,
     say_shifts,
     times,
     title_bookings,
@@ -39,6 +42,7 @@ from attribution.sentences import (
     title_roi,
     title_spend,
     title_split,
+    title_table,
     title_tree,
 )
 
@@ -328,3 +332,77 @@ def test_say_pipeline_tells_the_open_from_the_lapsed():
     assert plain(say_pipeline(deals, pd.Timestamp("2026-10-31"), "EUR")) == (
         "Open pipeline: 1 deal with an expected value of €50. 1 more deal worth €20 lapsed, the close date more than "
         "30 days ago, and is not in it.")
+
+
+MQLS = Outcome("mql", 250.0, 200.0, 310.0)
+
+
+@pytest.mark.parametrize(("figures", "text"), [
+    ({"expected_value": 500.0, "n_mqls": 2, "attributed_share": 0.5, "cost": 100.0, "roi_expected": 1.5},
+     "2 new MQLs in 2026-10 are worth an expected €500; campaigns had touched 50 % of that. Against the month's "
+     "campaign cost of €100 the expected ROI is +150 %."),
+    ({"expected_value": 250.0, "n_mqls": 1, "attributed_share": 1.0, "cost": np.nan, "roi_expected": np.nan},
+     "1 new MQL in 2026-10 is worth an expected €250; campaigns had touched 100 % of that. The month's campaign cost "
+     "is not known."),
+    ({"expected_value": 0.0, "n_mqls": 0, "attributed_share": np.nan, "cost": 0.0, "roi_expected": np.nan},
+     "0 new MQLs in 2026-10 are worth an expected €0. Campaigns cost €0."),
+])
+def test_say_month_of_mqls_says_that_their_worth_is_expected(figures, text):
+    headline = pd.DataFrame({"figure": list(figures), "value": list(figures.values())})
+    assert plain(say_month(headline, "2026-10", "EUR", MQLS)) == (
+        text + " Each MQL counts €250 (95 % interval €200 to €310), what one brings on average: expected money, not "
+        "booked, and never added to it.")
+
+
+def test_headline_tiles_of_mqls_show_expected_money_and_their_number():
+    names = ["expected_value", "attributed_value", "cost", "roi_expected", "n_mqls", "n_sqls", "cost_per_mqls"]
+    units = ["money", "money", "money", "ratio", "count", "count", "money"]
+    headline = pd.DataFrame({"figure": names, "value": 2.0, "before": 1.0, "change": 1.0, "plan_share": np.nan,
+                             "planned": np.nan, "unit": units})
+    assert headline_tiles(headline, "EUR", MQLS)["label"].tolist() == [
+        "Expected value", "Attributed to campaigns", "ROI, expected", "Campaign cost", "MQLs", "Cost per MQL"]
+    assert name_figures(headline, "EUR")["figure"].tolist()[0] == "Expected value"
+
+
+def test_titles_and_columns_name_the_stage_where_it_comes_before_the_sale():
+    assert title_report(Agreement(), "2026-10", MQLS) == "campaign ROI on MQLs, October 2026"
+    bookings = pd.DataFrame({"month": ["2026-09", "2026-10"], "attributed": [100.0, 500.0], "unattributed": 0.0})
+    assert title_bookings(bookings, "EUR", MQLS) == (
+        "€500 expected of the MQLs of 2026-10; the 1 month before averaged €100")
+    assert title_table("credit_to_date", MQLS) == "Every MQL to date, and who earned it"
+    assert title_table("bookings", Outcome("opportunity", 1.0)) == (
+        "Expected value of the opportunities by month of entry")
+    assert name_columns(MQLS)["n_deals"] == "MQLs touched" and name_columns(MQLS)["conversion_id"] == "MQL"
+    assert name_columns(Outcome("signed")) == {}
+
+
+def test_title_split_of_expected_money_speaks_of_customers_alone():
+    rows = pd.DataFrame({"credit_with_children": [100.0, 300.0], "credit_new_with_children": [100.0, 200.0]})
+    assert plain(title_split(rows)) == (
+        "75 % of the expected value lies with those whose company had bought nothing before")
+
+
+def test_sentences_on_mqls_never_speak_of_won_deals_as_theirs():
+    rows = pd.DataFrame({"campaign_name": ["A"], "roi": [0.5]})
+    assert plain(say_returns(rows, MQLS)) == (
+        "A returned +50 %, each whole cost to date against the expected value of its MQLs to date.")
+    assert "no MQL is booked money" in say_clocks(MQLS) and "Booked" not in say_clocks(MQLS)
+    assert say_lift(MQLS) == (
+        "Credit is not lift: it is a convention for sharing an expected sum, not a causal effect.")
+    assert say_pipeline(make("opportunities"), pd.Timestamp("2026-10-31"), "EUR", MQLS) == (
+        "The open pipeline does not stand beside the MQLs: what it may bring is in their expected value already.")
+    assert say_crm(pd.DataFrame({"value": [], "difference": [], "reason": []}), "EUR", MQLS) == (
+        "The CRM's own attribution speaks of won deals alone: it has nothing to set beside MQLs, and the tables below "
+        "are empty.")
+    coverage = pd.DataFrame({"linking": ["hybrid"], "n_conversions": [4], "n_reached": [3],
+                             "value_reached_share": [0.75]})
+    assert plain(say_reach(coverage, "hybrid", MQLS)) == (
+        "Linking by hybrid finds a touch for 75 % of the expected value (3 of 4 MQLs).")
+
+
+def test_say_reconciled_of_mqls_names_the_funnel():
+    rows = pd.DataFrame({"line": ["EMEA", "Sum", "Entries", "Difference"], "value": [1.0, 500.0, 500.0, 0.0]})
+    assert say_reconciled(rows, "EUR", MQLS) == (
+        "The campaigns and the unattributed sum to the funnel's MQLs to the cent: 500.00 EUR.")
+    assert say_reconciled(rows.assign(value=[1.0, 500.0, 750.0, -250.0]), "EUR", MQLS) == (
+        "The sum of the campaigns and the unattributed, 500.00, differs from the funnel's 750.00 by -250.00 EUR.")

@@ -1,6 +1,6 @@
 """Set up and run, from nothing but Python 3.11-3.13.
 
-    python3 run.py report    makes the sample month's report; further arguments go to `attribution report campaign-roi`
+    python3 run.py report    makes the sample month's reports; further arguments go to `attribution report all`
     python3 run.py test      runs every test; further arguments go to pytest
 
 The first run makes `.venv` from requirements.lock, every package checked against its hash; a change of the lock, of
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = ROOT / "requirements.lock"
-COMMANDS = {"report": ["attribution", "report", "campaign-roi", "--month", "2026-10"], "test": ["pytest"]}
+COMMANDS = {"report": ["attribution", "report", "all", "--month", "2026-10"], "test": ["pytest"]}
 
 
 def main(arguments):

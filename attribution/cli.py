@@ -3,7 +3,14 @@
 import argparse
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
+
+#: Each report, named as its notebook is, and the options that it has of its own.
+REPORTS = {
+    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage"),
+    "sla-conversion": ("period", "segment_by", "owner"),
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -46,35 +53,65 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="attribution", description="Attribution and campaign-ROI reports from CRM exports.")
     parser.add_argument("--version", action="version", version=f"attribution {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_report(commands.add_parser("report", help="make a month's report"))
+    _add_reports(commands.add_parser("report", help="make a month's report, or all of them"))
     _add_agreement(commands.add_parser("agreement", help="write down what the company's words mean"))
     _add_explain(commands.add_parser("explain", help="say, touch by touch, where a deal's credit went and why"))
+    _add_limbo(commands.add_parser("limbo", help="list, for each owner, the leads that nobody has contacted"))
     _add_simulate(commands.add_parser("simulate", help="make up a company's CRM export"))
     return parser
 
 
-def _add_report(parser: argparse.ArgumentParser) -> None:
-    campaign_roi = parser.add_subparsers(required=True, metavar="REPORT").add_parser(
-        "campaign-roi", help="what each campaign cost and what it earned")
-    _add_choices(campaign_roi)
-    campaign_roi.add_argument("--on-orphan", choices=["raise", "leave_out"],
-                              help="campaigns whose parent is not in the export: an error, or left out of the tree")
-    campaign_roi.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
-    campaign_roi.set_defaults(command=_report)
+def _add_reports(parser: argparse.ArgumentParser) -> None:
+    reports = parser.add_subparsers(required=True, metavar="REPORT")
+    campaign_roi = reports.add_parser("campaign-roi", help="what each campaign cost and what it earned")
+    sla_conversion = reports.add_parser("sla-conversion", help="what was promised, what was kept, who converted")
+    every = reports.add_parser("all", help="every report, published together or not at all")
+    for report, names in ((campaign_roi, ["campaign-roi"]), (sla_conversion, ["sla-conversion"]), (every, REPORTS)):
+        _add_month(report)
+        report.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
+        report.set_defaults(command=_report, reports=tuple(names))
+    for report in (campaign_roi, every):
+        _add_campaign_roi(report)
+    for report in (sla_conversion, every):
+        _add_sla_conversion(report)
+
+
+def _add_campaign_roi(parser: argparse.ArgumentParser) -> None:
+    _add_credit(parser)
+    parser.add_argument("--on-orphan", choices=["raise", "leave_out"],
+                        help="campaigns whose parent is not in the export: an error, or left out of the tree")
+    parser.add_argument("--stage", help="the stage that credit is shared for, such as mql (the won one)")
+
+
+def _add_sla_conversion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--period", help="what to report, up to the month's end: month, quarter or year (quarter)")
+    parser.add_argument("--segment-by", help="what to part conversion by, such as country or channel (industry)")
+    parser.add_argument("--owner", help="one owner's id, or a team (everybody)")
 
 
 def _add_agreement(parser: argparse.ArgumentParser) -> None:
-    init = parser.add_subparsers(required=True, metavar="ACTION").add_parser(
-        "init", help="draft agreement.toml from an export")
-    init.add_argument("--data", default="data/sample", help="the export: a folder or a ZIP (data/sample)")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    init = actions.add_parser("init", help="draft agreement.toml from an export")
+    _add_data(init)
     init.add_argument("--out", help="the file to write (agreement.toml beside the data)")
     init.set_defaults(command=_agreement_init)
+    check = actions.add_parser("check", help="hold agreement.toml against an export")
+    _add_data(check)
+    check.set_defaults(command=_agreement_check)
 
 
 def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("opportunity_id", metavar="OPPORTUNITY_ID")
-    _add_choices(parser)
+    _add_month(parser)
+    _add_credit(parser)
     parser.set_defaults(command=_explain)
+
+
+def _add_limbo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--as-of", type=_day, required=True, help="the end of a day, such as 2026-10-31")
+    _add_data(parser)
+    parser.add_argument("--out", default="limbo", help="where the day's folder goes (limbo)")
+    parser.set_defaults(command=_limbo)
 
 
 def _add_simulate(parser: argparse.ArgumentParser) -> None:
@@ -85,9 +122,16 @@ def _add_simulate(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_simulate)
 
 
-def _add_choices(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--month", required=True, help="such as 2026-10")
+def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="data/sample", help="the export: a folder or a ZIP (data/sample)")
+
+
+def _add_month(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--month", required=True, help="such as 2026-10")
+    _add_data(parser)
+
+
+def _add_credit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", help="how credit is shared, such as linear or time_decay")
     parser.add_argument("--half-life-days", type=float, help="for time_decay")
     parser.add_argument("--lookback-days", type=_days, help="older touches do not count; none: no limit (365)")
@@ -100,29 +144,58 @@ def _days(text: str) -> int | str:
     return "none" if text.lower() == "none" else int(text)
 
 
-def _choices(arguments: argparse.Namespace) -> dict:
+def _day(text: str) -> datetime:
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2026-10-31") from None
+
+
+def _given(arguments: argparse.Namespace) -> dict:
     """Check what was chosen, before anything slow begins, and return what was given."""
-    from attribution.agreement import month_days
+    names = [name for names in REPORTS.values() for name in names]
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
+    _check_sla(given, arguments.month)
+    _check_credit(given)
+    _check_stage(given, arguments.data)
+    return {name: None if value == "none" else value for name, value in given.items()}
+
+
+def _check_credit(given: dict) -> None:
     from attribution.funnel import check_linking
     from attribution.roi import choose_model
-    names = ("month", "model", "half_life_days", "lookback_days", "linking", "on_orphan")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
-    month_days(given["month"])
     choose_model(given.get("model", "linear"), given.get("half_life_days") or 30)
     check_linking(given.get("linking", "hybrid"))
     for name in ("half_life_days", "lookback_days"):
         if given.get(name) != "none" and not 0 < given.get(name, 1) < float("inf"):
             raise ValueError(f"{name}: {given[name]:g} is not a positive number")
-    return {name: None if value == "none" else value for name, value in given.items()}
+
+
+def _check_stage(given: dict, data: str) -> None:
+    if "stage" in given:
+        _read_agreement(data).find_stage(given["stage"])
+
+
+def _check_sla(given: dict, month: str) -> None:
+    from attribution.agreement import Agreement
+    from attribution.segments import check_segments
+    Agreement().period_days(given.get("period", "month"), month)
+    if "segment_by" in given:
+        check_segments(given["segment_by"])
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    given = _choices(arguments)
-    from attribution.report import run_report
+    given = _given(arguments)
+    from attribution.report import name_report, run_reports
     from attribution.sources import find_folder
-    notebook = find_folder("notebooks/campaign_roi.ipynb")
-    month = run_report(notebook, {"data_dir": arguments.data} | given, arguments.out, progress=True)
-    print(month / "campaign_roi.html")
+    runs = {}
+    for report in arguments.reports:
+        notebook = find_folder(f"notebooks/{report.replace('-', '_')}.ipynb")
+        own = {name: given[name] for name in REPORTS[report] if name in given}
+        runs[notebook] = {"data_dir": arguments.data, "month": arguments.month} | own
+    month = run_reports(runs, arguments.out, progress=True)
+    for notebook, parameters in runs.items():
+        print(month / f"{name_report(notebook, parameters)}.html")
 
 
 def _agreement_init(arguments: argparse.Namespace) -> None:
@@ -137,6 +210,17 @@ def _agreement_init(arguments: argparse.Namespace) -> None:
     print(path)
 
 
+def _agreement_check(arguments: argparse.Namespace) -> None:
+    from attribution.agreement import check_agreement
+    from attribution.sentences import count
+    agreement = _read_agreement(arguments.data)
+    findings = check_agreement(_read_crm(arguments.data, agreement), agreement)
+    for key, finding in zip(findings["key"], findings["finding"], strict=True):
+        print(f"{key}: {finding}")
+    said = f"{count(len(agreement.stages), 'stage')}, {count(len(agreement.promises), 'promise')}"
+    print(f"agreement.toml: {said}; {count(len(findings), 'thing')} to look at")
+
+
 def _agreement_path(data: str) -> Path:
     from attribution.agreement import find_beside
     from attribution.sources import find_folder
@@ -144,11 +228,12 @@ def _agreement_path(data: str) -> Path:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    given = _choices(arguments)
+    given = _given(arguments)
     from attribution.credit import explain
     from attribution.journeys import build_journeys
     from attribution.roi import choose_model
-    crm, agreement = _read_month(arguments.data, given["month"])
+    agreement = _read_agreement(arguments.data)
+    crm = _read_crm(arguments.data, agreement, agreement.month_end(arguments.month))
     linking, lookback_days = given.get("linking", "hybrid"), given.get("lookback_days", 365)
     deal = _find_deal(crm, agreement, arguments.opportunity_id, linking)
     journeys = build_journeys(crm.touches, deal, crm.contact_roles, linking=linking, lookback_days=lookback_days,
@@ -161,16 +246,21 @@ def _explain(arguments: argparse.Namespace) -> None:
     print(shown.to_string(index=False, na_rep=""))
 
 
-def _read_month(data: str, month: str):
+def _read_agreement(data: str):
     from attribution.agreement import read_agreement
-    from attribution.sources import find_folder, read_crm
-    agreement = read_agreement(find_folder(data))
-    return read_crm(data, agreement, agreement.month_end(month)), agreement
+    from attribution.sources import find_folder
+    return read_agreement(find_folder(data))
+
+
+def _read_crm(data: str, agreement, as_of=None):
+    from attribution.sources import read_crm
+    return read_crm(data, agreement, as_of)
 
 
 def _find_deal(crm, agreement, opportunity_id: str, linking: str):
     """Find a won deal by its id, of 15 or 18 characters."""
-    from attribution.funnel import build_conversions, build_entries
+    from attribution.entries import build_entries
+    from attribution.funnel import build_conversions
     entries = build_entries(crm, agreement)
     conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage,
                                     linking=linking)
@@ -178,6 +268,19 @@ def _find_deal(crm, agreement, opportunity_id: str, linking: str):
     if deal.empty:
         raise ValueError(f"{opportunity_id}: is no deal won by {crm.as_of.tz_convert(agreement.time_zone):%Y-%m-%d}")
     return deal
+
+
+def _limbo(arguments: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from attribution.call_lists import find_limbo, say_calls, write_call_lists
+    from attribution.sla import call_list, count_dropped
+    day, agreement = pd.Timestamp(arguments.as_of), _read_agreement(arguments.data)
+    crm = _read_crm(arguments.data, agreement, agreement.end_of(pd.Series([day]))[0])
+    limbo = find_limbo(crm, agreement)
+    calls = call_list(limbo)
+    print(write_call_lists(calls, arguments.out, day=day, time_zone=agreement.time_zone))
+    print(say_calls(calls, count_dropped(limbo)))
 
 
 def _simulate(arguments: argparse.Namespace) -> None:

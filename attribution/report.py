@@ -1,4 +1,4 @@
-"""A month's report: a notebook run by papermill, published as notebook, page, workbook and manifest, or not at all."""
+"""A month's reports: notebooks run by papermill, published as notebook, page, workbook and manifest, or not at all."""
 
 import ast
 import hashlib
@@ -8,9 +8,11 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import requires, version
 from pathlib import Path
 from platform import platform, python_version
@@ -35,28 +37,51 @@ class ReportError(RuntimeError):
 
 
 def run_report(notebook: str | Path, parameters: dict, out: str | Path = "reports", *, progress: bool = False) -> Path:
-    """Run a notebook for a month and publish what comes out, all of it or nothing.
+    """Run a notebook for a month and publish what comes out: run_reports of one notebook."""
+    return run_reports({notebook: parameters}, out, progress=progress)
 
-    Returns the month's folder, `out`/2026-10: the executed notebook, the page, the workbook, and the manifest of every
-    report of that month. Whatever another report has published there stays.
+
+def run_reports(runs: Mapping[str | Path, dict], out: str | Path = "reports", *, progress: bool = False) -> Path:
+    """Run notebooks, each with its parameters, for one month and publish what comes out, all of it or nothing.
+
+    Returns the month's folder, `out`/2026-10: the executed notebooks, their pages and workbooks, and the manifest of
+    every report of that month. Whatever another report has published there stays.
     Raises ValueError (TableError for data) when a parameter or an input is bad, ReportError when a cell fails.
     """
-    notebook = Path(notebook)
-    parameters = read_parameters(notebook) | check_parameters(notebook, parameters)
-    month_days(parameters.get("month"))
-    if Path(out, parameters["month"]).is_file():
-        raise ValueError(f"{Path(out, parameters['month'])}: is a file, not the month's folder. Move it away")
-    inputs = hash_inputs(notebook, parameters)
-    read_manifest(Path(out) / parameters["month"])
-    executed = execute_notebook(notebook, parameters, progress=progress)
-    month = Path(out) / parameters["month"]
-    month.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=month.parent, prefix=f".{month.name}-") as workshop:
-        draft = Path(workshop, "new")
-        _copy_others(month, draft, notebook.stem)
-        _write_report(draft, notebook.stem, executed, parameters, inputs)
-        publish(draft, month)
+    runs = {Path(notebook): read_parameters(notebook) | check_parameters(notebook, parameters)
+            for notebook, parameters in runs.items()}
+    month = _month_folder(runs, out)
+    inputs = [hash_inputs(notebook, parameters) for notebook, parameters in runs.items()]
+    read_manifest(month)
+    executed = execute_notebooks(runs, progress=progress)
+    with replacing(month) as draft:
+        _copy_others(month, draft, [name_report(notebook, parameters) for notebook, parameters in runs.items()])
+        for (notebook, parameters), cells, made_from in zip(runs.items(), executed, inputs, strict=True):
+            _write_report(draft, notebook, cells, parameters, made_from)
     return month
+
+
+def name_report(notebook: Path, parameters: dict) -> str:
+    """Name a report's files: as its notebook, and as the stage where it speaks of another than the won one.
+
+    >>> name_report(Path("notebooks/campaign_roi.ipynb"), {"month": "2026-10", "stage": "mql"})
+    'campaign_roi_mql'
+    """
+    stage = re.sub("[^A-Za-z0-9-]+", "-", parameters.get("stage") or "")
+    return notebook.stem + f"_{stage}" * bool(stage)
+
+
+def _month_folder(runs: Mapping[Path, dict], out: str | Path) -> Path:
+    months = {parameters.get("month"): month_days(parameters.get("month")) for parameters in runs.values()}
+    if len(months) != 1:
+        raise ValueError(f"month: {' and '.join(sorted(months))} cannot be published together. Run them one by one")
+    return _refuse_file(Path(out, *months))
+
+
+def _refuse_file(folder: Path) -> Path:
+    if folder.is_file():
+        raise ValueError(f"{folder}: is a file, not a folder. Move it away")
+    return folder
 
 
 def read_parameters(notebook: str | Path) -> dict:
@@ -100,46 +125,105 @@ def check_parameters(notebook: str | Path, parameters: dict) -> dict:
 
 
 def execute_notebook(notebook: str | Path, parameters: dict, *, progress: bool = False) -> dict:
-    """Execute a notebook in a kernel of its own, every cell of it.
+    """Execute a notebook in a kernel of its own: execute_notebooks of one."""
+    return execute_notebooks({notebook: parameters}, progress=progress)[0]
 
-    Returns the executed notebook, equal to the byte when its inputs are.
-    Raises TableError or ValueError with a cell's own words when the cell raised one, else ReportError.
+
+def execute_notebooks(runs: Mapping[str | Path, dict], *, progress: bool = False) -> list[dict]:
+    """Execute notebooks, every cell of each, in kernels of their own: side by side, as many as there are cores.
+
+    Returns the executed notebooks, in the order given, equal to the byte when their inputs are.
+    Raises, as soon as one fails, TableError or ValueError with a cell's own words when the cell raised one (led by the
+    notebook's name where there are several), else ReportError; the others are stopped then.
     """
-    import papermill
-    from nbclient.exceptions import DeadKernelError
+    kernels: list = []
+    with (_surroundings() as place, _progress_bar(runs, progress) as bar,
+          ThreadPoolExecutor(min(len(runs), os.cpu_count() or 1)) as pool):
+        run_cells = _papermill(kernels, bar)
+        futures = [pool.submit(_execute, partial(run_cells, **_kernel_place(place, n)), *run, is_alone=len(runs) == 1)
+                   for n, run in enumerate(runs.items())]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            _stop(kernels, futures)
+            raise
+    return [future.result() for future in futures]
+
+
+def _execute(run_cells: Callable, notebook: str | Path, parameters: dict, *, is_alone: bool) -> dict:
+    from papermill import PapermillExecutionError
     try:
-        with _quiet_kernel() as options:
-            executed = papermill.execute_notebook(
-                notebook, None, parameters, kernel_name="python3", shutdown_kernel="immediate", coalesce_streams=True,
-                progress_bar={"disable": None} if progress else False, request_save_on_cell_execute=False,
-                extra_arguments=["--IPKernelApp.log_level=50", "--IPKernelApp.exec_PYTHONSTARTUP=False"], **options)
-    except papermill.PapermillExecutionError as error:
-        raise _in_one_line(error, notebook) from None
-    except DeadKernelError:
-        raise ReportError(f"{Path(notebook).name}: the kernel died, as it does when memory runs out") from None
+        executed = run_cells(notebook, None, parameters)
+    except PapermillExecutionError as error:
+        raise _in_one_line(error, notebook, is_alone) from None
+    except RuntimeError as error:                    # nbclient's, also of a kernel that did not start
+        raise ReportError(f"{Path(notebook).name}: the kernel died, as it does when memory runs out: {error}") from None
     _check_completed(executed, notebook)
     return tidy_notebook(executed)
 
 
-@contextmanager
-def _quiet_kernel() -> Iterator[dict]:
+def _papermill(kernels: list, bar) -> Callable:
+    """Give papermill's runner, imported here once: threads that import it at the same time may clash."""
+    from jupyter_client import AsyncKernelManager
+    from papermill import execute_notebook as run_cells
+
+    class Kernel(AsyncKernelManager):
+        def __init__(self, **options):
+            super().__init__(**options)
+            kernels.append(self)                     # so that it can be stopped
+
+    return partial(run_cells, kernel_name="python3", kernel_manager_class=Kernel, shutdown_kernel="immediate",
+                   coalesce_streams=True, request_save_on_cell_execute=False, progress_bar=False,
+                   on_cell_executed=lambda **_: bar.update())
+
+
+def _kernel_place(place: str, number: int) -> dict:
+    """Give a kernel files of its own: kernels that start at once would take one another's."""
     from traitlets.config import Config
+    profile = Path(place, f"ipython{number}")
+    profile.mkdir()
+    arguments = ["--IPKernelApp.log_level=50", "--IPKernelApp.exec_PYTHONSTARTUP=False",
+                 f"--IPKernelApp.ipython_dir={profile}"]
+    sockets = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{place}/k{number}"}})}
+    return {"extra_arguments": arguments} | (sockets if os.name == "posix" else {})
+
+
+def _stop(kernels: list, futures: list[Future]) -> None:
+    """Kill what runs, and what is still to start, until nothing does; each thread then tidies up after its kernel."""
+    for future in futures:
+        future.cancel()
+    while wait(futures, timeout=0.1).not_done:
+        for process in [getattr(kernel.provisioner, "process", None) for kernel in kernels]:
+            if process:
+                process.kill()
+
+
+@contextmanager
+def _surroundings() -> Iterator[str]:
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="kit-") as place:
-        sockets = {"config": Config({"KernelManager": {"transport": "ipc", "ip": f"{place}/k"}})}
         os.environ |= ENVIRONMENT | {"IPYTHONDIR": place, "JUPYTER_RUNTIME_DIR": place}
         try:
-            yield sockets if os.name == "posix" else {}
+            yield place
         finally:
             os.environ.clear()
             os.environ.update(before)
 
 
-def _in_one_line(error, notebook: str | Path) -> Exception:
-    words = " ".join(error.evalue.split())
+def _progress_bar(runs: Mapping[str | Path, dict], progress: bool):
+    from tqdm import tqdm
+    n_cells = [sum(cell["cell_type"] == "code" for cell in _read_cells(notebook)) + bool(parameters)
+               for notebook, parameters in runs.items()]
+    return tqdm(total=sum(n_cells), unit="cell", desc="Executing", disable=None if progress else True)
+
+
+def _in_one_line(error, notebook: str | Path, is_alone: bool) -> Exception:
+    words, name = " ".join(error.evalue.split()), Path(notebook).name
     if error.ename in ("TableError", "ValueError") and _is_ours(error.traceback):
-        return TableError(words) if error.ename == "TableError" else ValueError(words)
-    return ReportError(f"{Path(notebook).name}: {_place(notebook, error.source)} failed: {error.ename}: {words}")
+        said = words if is_alone else f"{name}: {words}"
+        return TableError(said) if error.ename == "TableError" else ValueError(said)
+    return ReportError(f"{name}: {_place(notebook, error.source)} failed: {error.ename}: {words}")
 
 
 def _is_ours(traceback: list[str]) -> bool:
@@ -212,11 +296,10 @@ def _ours(data_dir: str) -> list[Path]:
     return [find_beside(find_folder(data_dir), name) for name in ("agreement.toml", "spend.csv")]
 
 
-def _copy_others(month: Path, draft: Path, name: str) -> None:
+def _copy_others(month: Path, draft: Path, names: list[str]) -> None:
     if month.is_dir():
-        shutil.copytree(month, draft, ignore=shutil.ignore_patterns(f"{name}.*"))
-    else:
-        draft.mkdir()
+        shutil.copytree(month, draft, ignore=shutil.ignore_patterns(*[f"{name}.*" for name in names]),
+                        dirs_exist_ok=True)
 
 
 def read_manifest(month: Path) -> dict:
@@ -235,11 +318,13 @@ def read_manifest(month: Path) -> dict:
     return said
 
 
-def _write_report(folder: Path, name: str, executed: dict, parameters: dict, inputs: dict[str, str]) -> None:
+def _write_report(folder: Path, notebook: Path, executed: dict, parameters: dict, inputs: dict[str, str]) -> None:
     import nbformat
+    name = name_report(notebook, parameters)
     outputs = [folder / f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")]
     outputs[0].write_text(nbformat.writes(executed) + "\n", encoding="utf-8", newline="\n")
-    outputs[1].write_text(render_page(executed, _footer(name, parameters, inputs)), encoding="utf-8", newline="\n")
+    footer = _footer(notebook.name, parameters, inputs)
+    outputs[1].write_text(render_page(executed, footer), encoding="utf-8", newline="\n")
     write_workbook(find_tables(executed), outputs[2])
     manifest = folder / "manifest.json"
     others = read_manifest(folder)
@@ -250,8 +335,8 @@ def _write_report(folder: Path, name: str, executed: dict, parameters: dict, inp
     manifest.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
-def _footer(name: str, parameters: dict, inputs: dict[str, str]) -> list[str]:
-    made_from = f"{name}.ipynb, sha256 {inputs[f'{name}.ipynb'][:12]}"
+def _footer(notebook: str, parameters: dict, inputs: dict[str, str]) -> list[str]:
+    made_from = f"{notebook}, sha256 {inputs[notebook][:12]}"
     return [f"Made by attribution-kit {version('attribution-kit')} from {made_from}.",
             "Parameters: " + ", ".join(f"{key} = {value}" for key, value in parameters.items()) + ".",
             "The tables are in the workbook beside this page, the hashes of all inputs and outputs in manifest.json."]
@@ -260,6 +345,21 @@ def _footer(name: str, parameters: dict, inputs: dict[str, str]) -> list[str]:
 def _versions() -> dict[str, str]:
     wanted = [re.match("[A-Za-z0-9._-]+", line)[0] for line in requires("attribution-kit") if "extra ==" not in line]
     return {name: version(name) for name in ["attribution-kit", *wanted]}
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """Give an empty folder to fill, hidden until it is whole; it takes the other's place when nothing failed.
+
+    Raises ValueError when a file stands in that place.
+    """
+    _refuse_file(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as workshop:
+        draft = Path(workshop, "new")
+        draft.mkdir()
+        yield draft
+        publish(draft, folder)
 
 
 def publish(draft: Path, month: Path) -> None:

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 import attribution
+from attribution.agreement import check_agreement
+from attribution.call_lists import find_limbo
 from attribution.cli import main
+from attribution.simulate import write_company
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "data" / "sample"
@@ -67,7 +70,95 @@ def won_in_october():
 
 def test_report_prints_where_the_page_is(sample_report):
     assert sorted(path.name for path in sample_report.iterdir()) == [
-        "campaign_roi.html", "campaign_roi.ipynb", "campaign_roi.xlsx", "manifest.json"]
+        "campaign_roi.html", "campaign_roi.ipynb", "campaign_roi.xlsx", "manifest.json",
+        "sla_conversion.html", "sla_conversion.ipynb", "sla_conversion.xlsx"]
+
+
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """What the command line asks run_reports for: notebook → parameters; nothing runs."""
+    asked = {}
+    monkeypatch.setattr("attribution.report.run_reports", lambda runs, out, **_: (asked.update(runs), Path(out))[1])
+    return asked
+
+
+ROI_OPTIONS = ["--model", "time_decay", "--half-life-days", "7", "--lookback-days", "none", "--linking", "role",
+               "--on-orphan", "leave_out", "--stage", "mql"]
+ROI = {"model": "time_decay", "half_life_days": 7, "lookback_days": None, "linking": "role", "on_orphan": "leave_out",
+       "stage": "mql"}
+SLA_OPTIONS = ["--period", "quarter", "--segment-by", "country", "--owner", "Sales South"]
+SLA = {"period": "quarter", "segment_by": "country", "owner": "Sales South"}
+
+
+@pytest.mark.parametrize(("report", "options", "parameters"), [
+    ("campaign-roi", [], {"campaign_roi": {}}),
+    ("campaign-roi", ROI_OPTIONS, {"campaign_roi": ROI}),
+    ("sla-conversion", SLA_OPTIONS, {"sla_conversion": SLA}),
+    ("all", [*ROI_OPTIONS, *SLA_OPTIONS], {"campaign_roi": ROI, "sla_conversion": SLA}),
+])
+def test_report_gives_each_notebook_its_own_options(runs, capsys, report, options, parameters):
+    assert main(["report", report, "--month", "2026-10", "--out", "there", *options]) == 0
+    both = {"data_dir": "data/sample", "month": "2026-10"}
+    assert {notebook.stem: said for notebook, said in runs.items()} == {
+        name: both | own for name, own in parameters.items()}
+    assert {notebook.parent for notebook in runs} == {Path("notebooks")}
+    assert capsys.readouterr().out.splitlines() == [
+        str(Path("there", f"{name}{'_mql' * ('stage' in own)}.html")) for name, own in parameters.items()]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A small company's export."""
+    return write_company(tmp_path_factory.mktemp("small"), 3, 40, 300, truth=False)
+
+
+def edit_agreement(folder, edited, old, new):
+    text = (folder / "agreement.toml").read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    shutil.copytree(folder, edited)
+    (edited / "agreement.toml").write_text(text.replace(old, new), encoding="utf-8")
+    return edited
+
+
+def test_agreement_check_prints_every_finding_and_counts_them(small, tmp_path, capsys):
+    folder = edit_agreement(small, tmp_path / "edited", 'values = ["Disqualified"]', 'values = ["Nowhere"]')
+    assert main(["agreement", "check", "--data", str(folder)]) == 0
+    crm, agreement = attribution.read_crm(folder), attribution.read_agreement(folder)
+    findings = check_agreement(crm, agreement)
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert lines == (findings["key"] + ": " + findings["finding"]).tolist()
+    assert any("Nowhere" in line for line in lines) and any("'Disqualified'" in line for line in lines)
+    assert last == f"agreement.toml: 5 stages, 2 promises; {len(lines)} things to look at"
+
+
+def test_agreement_check_names_the_key_at_fault(small, tmp_path, capsys):
+    folder = edit_agreement(small, tmp_path / "edited", 'closes = "16:00"', 'closes = "07:00"')
+    assert "agreement.toml: hours.closes: '07:00'" in refused(capsys, "agreement", "check", "--data", folder)
+
+
+def test_limbo_writes_whom_each_owner_is_to_call(small, tmp_path, capsys):
+    crm, agreement, out = attribution.read_crm(small), attribution.read_agreement(small), tmp_path / "limbo"
+    day = str(agreement.local_day(find_limbo(crm, agreement)["due_at"].max()).date())     # some limit passes within it
+    assert main(["limbo", "--as-of", day, "--data", str(small), "--out", str(out)]) == 0
+    folder, said = capsys.readouterr().out.splitlines()
+    assert folder == str(out / day)
+    files = sorted((out / day).glob("*.csv"))
+    rows = [row for file in files for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))]
+    assert re.fullmatch(rf"{len(rows)} leads of {len(files)} owners; (\d+) opted out were left out "
+                        r"\((\d+) opted out of e-mail, (\d+) not to be called\)", said)
+    called = crm.people.set_index("person_id").loc[[row["person_id"] for row in rows]]
+    assert len(rows) > 10 and not called["is_opted_out"].any() and not called["do_not_call"].any()
+    assert max(row["due_at"] for row in rows).startswith(day)
+
+
+@pytest.mark.parametrize(("day", "words"), [
+    ("31.10.2026", "argument --as-of: '31.10.2026' is not a day like 2026-10-31"),
+    ("2026-02-30", "argument --as-of: '2026-02-30' is not a day like 2026-10-31"),
+    ("2027-01-01", "as_of: 2027-01-01 has no data; the export's last edit is of 2026-11-13"),
+])
+def test_limbo_refuses_a_day_that_it_cannot_know(small, tmp_path, capsys, day, words):
+    assert words in refused(capsys, "limbo", "--as-of", day, "--data", small, "--out", tmp_path / "limbo")
+    assert not (tmp_path / "limbo").exists()
 
 
 def test_explain_shares_out_what_the_export_says_the_deal_was_worth(capsys):
@@ -121,6 +212,16 @@ def test_version_is_the_package_s(capsys):
 @pytest.mark.parametrize(("arguments", "words"), [
     ([], "the following arguments are required: COMMAND"),
     (["repor"], "invalid choice: 'repor'"),
+    (["report", "everything", "--month", "2026-10"], "invalid choice: 'everything' (choose from "),
+    (["report", "sla-conversion", "--month", "2026-10", "--model", "linear"], "unrecognized arguments: --model linear"),
+    (["report", "campaign-roi", "--month", "2026-10", "--period", "month"], "unrecognized arguments: --period month"),
+    (["report", "sla-conversion", "--month", "2026-1"], "month: '2026-1' is not a month like '2026-10'"),
+    (["report", "sla-conversion", "--month", "2026-10", "--period", "week"],
+     "period: 'week' is not one of month, quarter, year"),
+    (["report", "all", "--month", "2026-10", "--segment-by", "size"],
+     "segment_by: 'size' is not one of country, industry, lead_source"),
+    (["report", "all", "--month", "2026-10", "--stage", "buyer"],
+     "stage: 'buyer' is not one of lead, mql, sql, opportunity, customer"),
     (["report", "campaign-roi"], "the following arguments are required: --month"),
     (["report", "campaign-roi", "--month", "2026-1"], "month: '2026-1' is not a month like '2026-10'"),
     (["report", "campaign-roi", "--month", "2026-10", "--modle", "linear"], "unrecognized arguments: --modle linear"),
@@ -138,8 +239,8 @@ def test_version_is_the_package_s(capsys):
      "'year' is neither a whole number of days nor none"),
 ])
 def test_arguments_are_refused_in_one_line_before_anything_runs(tmp_path, capsys, monkeypatch, arguments, words):
-    monkeypatch.setattr("attribution.report.execute_notebook", lambda *_, **__: pytest.fail("it ran"))
-    out = ["--out", tmp_path / "reports"] if "campaign-roi" in arguments else []
+    monkeypatch.setattr("attribution.report.execute_notebooks", lambda *_, **__: pytest.fail("it ran"))
+    out = ["--out", tmp_path / "reports"] if "--month" in arguments else []
     assert words in refused(capsys, *arguments, *out)
     assert not (tmp_path / "reports").exists()
 
@@ -253,9 +354,10 @@ def test_report_refuses_a_manifest_that_it_cannot_add_to(tmp_path, capsys):
     assert (tmp_path / "2026-10" / "manifest.json").read_text() == "[]"
 
 
-def test_report_refuses_a_file_in_the_month_s_place(tmp_path, capsys):
+def test_report_refuses_a_file_in_the_month_s_place_before_anything_runs(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("attribution.report.execute_notebooks", lambda *_, **__: pytest.fail("it ran"))
     (tmp_path / "2026-10").write_text("mine")
-    assert "2026-10: is a file, not the month's folder" in refused(
+    assert "2026-10: is a file, not a folder" in refused(
         capsys, "report", "campaign-roi", "--month", "2026-10", "--out", tmp_path)
     assert (tmp_path / "2026-10").read_text() == "mine"
 

@@ -39,7 +39,7 @@ def test_readme_commands_of_run_are_understood():
     assert {command[0] for command in said} <= {"report", "test"}
     for command in said:
         if command[0] == "report":
-            build_parser().parse_args(["report", "campaign-roi", "--month", "2026-10", *command[1:]])
+            build_parser().parse_args(["report", "all", "--month", "2026-10", *command[1:]])
 
 
 def test_readme_commands_of_attribution_are_understood():

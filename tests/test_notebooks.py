@@ -11,6 +11,7 @@ from notebook_cases import write_notebook
 
 from attribution.page import PLOTLY
 from attribution.report import execute_notebook, read_parameters, tidy_notebook
+from attribution.workbook import find_tables
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -75,3 +76,14 @@ def test_project_settings_see_a_changed_figure(tmp_path):
     bad = check(path)
     assert good.returncode == 0 and "3 passed" in good.stdout
     assert bad.returncode == 1 and "1 failed, 2 passed" in bad.stdout
+
+
+def test_campaign_roi_on_mqls_adds_up_and_says_that_its_money_is_expected():
+    executed = execute_notebook(ROOT / "notebooks" / "campaign_roi.ipynb", {"stage": "mql"})
+    tables = {table["sheet"]: table for table in find_tables(executed)}
+    *_, due, difference = tables["reconciliation"]["rows"]
+    assert re.fullmatch(r"Entries into mql: \d+ at [\d,.]+, expected", due[0]) and due[1] > 0 and difference[1] == 0
+    assert not tables["against_crm"]["rows"] and not tables["crm_roi"]["rows"]
+    assert not {"pipeline", "sourced"} & {column["name"] for column in tables["campaign_clock"]["columns"]}
+    first = [output["data"].get("text/plain") for cell in executed["cells"] for output in cell.get("outputs", ())][:2]
+    assert first[0].endswith("campaign ROI on MQLs, October 2026") and "expected money, not booked" in first[1]

@@ -14,11 +14,22 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
-from notebook_cases import write_notebook
+from notebook_cases import DECLARE, write_notebook
 from test_workbook import cells_of
 
 from attribution import report
-from attribution.report import ReportError, execute_notebook, provenance, publish, read_parameters, run_report
+from attribution.report import (
+    ReportError,
+    execute_notebook,
+    execute_notebooks,
+    provenance,
+    publish,
+    read_manifest,
+    read_parameters,
+    replacing,
+    run_report,
+    run_reports,
+)
 from attribution.tables import TableError
 
 
@@ -164,6 +175,139 @@ def test_run_report_keeps_the_other_reports_of_the_month(tmp_path):
     assert sorted(json.loads((folder / "manifest.json").read_text())) == ["campaign_roi", "sla_conversion"]
 
 
+@pytest.fixture
+def two_cores(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.fixture
+def one_core(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+
+
+def write_two(folder, *cells):
+    return [write_notebook(folder / f"{name}.ipynb", cell)
+            for name, cell in zip(("campaign_roi", "sla_conversion"), cells, strict=True)]
+
+
+def test_run_reports_gives_the_bytes_of_each_report_alone(month, tmp_path, two_cores):
+    roi, sla = write_two(tmp_path, "print('made for', month)", "print('promised', n_rows)")
+    together = read_all(run_reports({roi: {"month": "2026-09"}, sla: {"month": "2026-09", "n_rows": 3}}, tmp_path))
+    alone = read_all(month) | read_all(run_report(sla, {"month": "2026-09", "n_rows": 3}, tmp_path / "alone"))
+    assert len(together) == 7 and together.keys() == alone.keys()
+    assert {name for name in alone if together[name] != alone[name]} == {"manifest.json"}
+    said = json.loads(together["manifest.json"])
+    assert {name: report["parameters"] for name, report in said.items()} == {
+        "campaign_roi": {"month": "2026-09", "n_rows": 2}, "sla_conversion": {"month": "2026-09", "n_rows": 3}}
+    assert said["sla_conversion"]["outputs"] == {
+        f"sla_conversion.{kind}": hashlib.sha256(together[f"sla_conversion.{kind}"]).hexdigest()
+        for kind in ("ipynb", "html", "xlsx")}
+
+
+def test_run_reports_refuses_reports_of_two_months(tmp_path):
+    roi, sla = write_two(tmp_path, "1", "2")
+    with pytest.raises(ValueError, match="^month: 2026-09 and 2026-10 cannot be published together. Run them one by"):
+        run_reports({roi: {"month": "2026-10"}, sla: {"month": "2026-09"}}, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()
+
+
+MEET = """\
+import pathlib, time
+here = pathlib.Path({place!r})
+(here / {mine!r}).touch()
+end = time.monotonic() + 30
+while not (here / {other!r}).exists() and time.monotonic() < end:
+    time.sleep(0.05)
+print((here / {other!r}).exists())"""
+
+
+def test_notebooks_run_side_by_side(tmp_path, two_cores):
+    cells = [MEET.format(place=str(tmp_path), mine=mine, other=other) for mine, other in (("a", "b"), ("b", "a"))]
+    executed = execute_notebooks(dict.fromkeys(write_two(tmp_path, *cells), {}))
+    assert [notebook.cells[-1].outputs[0].text for notebook in executed] == ["True\n", "True\n"]
+
+
+def test_notebooks_take_turns_on_one_core_and_come_back_in_order(tmp_path, one_core):
+    alone = (f"import os, time\nbusy = {str(tmp_path / 'busy')!r}\nos.mkdir(busy)\ntime.sleep(1)\nos.rmdir(busy)\n"
+             "print({!r})")
+    executed = execute_notebooks(dict.fromkeys(write_two(tmp_path, alone.format("first"), alone.format("second")), {}))
+    assert [notebook.cells[-1].outputs[0].text for notebook in executed] == ["first\n", "second\n"]
+
+
+def say_pid(path, then):
+    return f"import os, pathlib, time\npathlib.Path({str(path)!r}).write_text(str(os.getpid()))\n{then}"
+
+
+@pytest.mark.parametrize(("fault", "kind", "words"), [
+    ("1 / 0", ReportError, r"^sla_conversion.ipynb: cell 4 \(The rest\) failed: ZeroDivisionError: division by zero$"),
+    ("raise ValueError('promise: there is none')", ValueError, "^sla_conversion.ipynb: promise: there is none$"),
+])
+def test_run_reports_stops_all_and_keeps_the_last_good_month_when_one_fails(month, tmp_path, two_cores, fault, kind,
+                                                                            words):
+    pid, before = tmp_path / "pid", read_all(month)
+    late = f"import os, time\nwhile not os.path.exists({str(pid)!r}):\n    time.sleep(0.05)\n{fault}"
+    notebooks = write_two(tmp_path, say_pid(pid, "time.sleep(600)"), late)
+    began = time.monotonic()
+    with pytest.raises(kind, match=words):
+        run_reports(dict.fromkeys(notebooks, {"month": "2026-09"}), month.parent)
+    assert time.monotonic() - began < 60 and not is_running(int(pid.read_text()))
+    assert read_all(month) == before and [path.name for path in month.parent.iterdir()] == ["2026-09"]
+
+
+def test_run_reports_begins_no_other_when_one_failed(tmp_path, monkeypatch, one_core):
+    began, execute, ran = [], report._execute, tmp_path / "ran"
+    monkeypatch.setattr(report, "_execute", lambda *run, **how: (began.append(run[1].stem), execute(*run, **how))[1])
+    first, second = write_two(tmp_path, "1 / 0", f"open({str(ran)!r}, 'w')")
+    with pytest.raises(ReportError, match="campaign_roi.ipynb.*division by zero"):
+        run_reports(dict.fromkeys([first, second, write_notebook(tmp_path / "third.ipynb")], {}), tmp_path / "reports")
+    assert "third" not in began and not ran.exists()     # the second may be on its way, and is stopped
+
+
+def test_execute_notebook_says_that_a_kernel_did_not_start(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(1)")
+    monkeypatch.setattr(report, "ENVIRONMENT", report.ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
+    with pytest.raises(ReportError, match="^tiny.ipynb: the kernel died, as it does when memory runs out: Kernel died"):
+        execute_notebook(write_notebook(tmp_path / "tiny.ipynb"), {})
+
+
+class Bar:
+    """A progress bar that keeps what it is told."""
+
+    made: list = []
+
+    def __init__(self, total, disable, **_):
+        self.total, self.disable, self.n = total, disable, 0
+        Bar.made.append(self)
+
+    def update(self):
+        self.n += 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+@pytest.mark.parametrize(("progress", "disable"), [(True, None), (False, True)])
+def test_one_progress_bar_runs_over_the_cells_of_all_notebooks(tmp_path, monkeypatch, two_cores, progress, disable):
+    monkeypatch.setattr(Bar, "made", [])
+    monkeypatch.setattr("tqdm.tqdm", Bar)
+    roi, sla = write_two(tmp_path, "1", "2")
+    execute_notebooks({roi: {}, sla: {"n_rows": 3}}, progress=progress)
+    assert [(bar.total, bar.n, bar.disable) for bar in Bar.made] == [(4 + 5, 4 + 5, disable)]
+
+
+def test_replacing_leaves_the_folder_as_it_was_when_filling_fails(tmp_path):
+    folder = tmp_path / "lists" / "2026-10-31"
+    with replacing(folder) as draft:
+        (draft / "a.csv").write_text("good")
+    with pytest.raises(ZeroDivisionError, match="division"), replacing(folder) as draft:
+        (draft / "a.csv").write_text("half")
+        raise ZeroDivisionError("division")
+    assert read_all(folder) == {"a.csv": b"good"} and list(folder.parent.iterdir()) == [folder]
+
+
 def test_publish_brings_the_old_month_back_when_the_new_one_cannot_move(tmp_path):
     month = tmp_path / "2026-10"
     month.mkdir()
@@ -224,20 +368,19 @@ def test_execute_notebook_runs_in_the_same_surroundings_anywhere(tmp_path, monke
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as POSIX does")
 @pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, sent, status):
-    said = tmp_path / "pid"
-    notebook = write_notebook(tmp_path / "campaign_roi.ipynb", "import os, pathlib, time\n"
-                              f"pathlib.Path({str(said)!r}).write_text(str(os.getpid()))\ntime.sleep(60)")
-    scratch = tmp_path / "scratch"
+    pids, scratch = [tmp_path / "pid1", tmp_path / "pid2"], tmp_path / "scratch"
+    notebooks = write_two(tmp_path, *[say_pid(pid, "time.sleep(600)") for pid in pids])
     scratch.mkdir()
-    code = ("import sys; from attribution import cli, report\n"
-            "cli._report = lambda _: report.run_report(sys.argv[1], {}, sys.argv[2])\n"
-            "sys.exit(cli.main(['report', 'campaign-roi', '--month', '2026-10']))")
-    run = subprocess.Popen([sys.executable, "-c", code, str(notebook), str(tmp_path / "reports")],
-                           env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.DEVNULL)
-    wait_for(lambda: said.exists() and said.read_text())
+    code = ("import os, sys; from attribution import cli, report\n"
+            "os.cpu_count = lambda: 2\n"
+            "cli._report = lambda _: report.run_reports(dict.fromkeys(sys.argv[2:], {}), sys.argv[1])\n"
+            "sys.exit(cli.main(['report', 'all', '--month', '2026-10']))")
+    run = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "reports"), *map(str, notebooks)],
+                           env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: all(pid.exists() and pid.read_text() for pid in pids))
     run.send_signal(sent)
-    assert run.wait(30) == status
-    wait_for(lambda: not is_running(int(said.read_text())))
+    assert (run.communicate(timeout=30)[1], run.returncode) == ("", status)
+    wait_for(lambda: not any(is_running(int(pid.read_text())) for pid in pids))
     assert not list(scratch.iterdir()) and not (tmp_path / "reports").exists()
 
 
@@ -266,3 +409,12 @@ def test_provenance_is_of_data_parameters_agreement_and_lock_alone(tmp_path):
     assert sha256["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
     assert sha256["requirements.lock"] == hashlib.sha256((report.ROOT / "requirements.lock").read_bytes()).hexdigest()
     assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "agreement.toml", "requirements.lock"]
+
+
+def test_run_report_keeps_the_report_on_another_stage_beside_the_one_on_the_won(tmp_path):
+    notebook = write_notebook(tmp_path / "campaign_roi.ipynb", declare=DECLARE + "\nstage: str | None = None")
+    for stage in ({}, {"stage": "mql"}, {"stage": "../odd stage"}):
+        month = run_report(notebook, stage, tmp_path / "reports")
+    assert sorted(path.name for path in month.glob("*.html")) == [
+        "campaign_roi.html", "campaign_roi_-odd-stage.html", "campaign_roi_mql.html"]
+    assert set(read_manifest(month)) == {"campaign_roi", "campaign_roi_mql", "campaign_roi_-odd-stage"}

@@ -135,7 +135,7 @@ def test_run_passes_further_arguments_on(run, monkeypatch):
     monkeypatch.setattr(run, "run", ran.append)
     run.main(["report", "--month", "2026-09"])
     run.main(["test", "-k", "cents"])
-    assert ran == [["-m", "attribution", "report", "campaign-roi", "--month", "2026-10", "--month", "2026-09"],
+    assert ran == [["-m", "attribution", "report", "all", "--month", "2026-10", "--month", "2026-09"],
                    ["-m", "pytest", "-k", "cents"]]
 
 

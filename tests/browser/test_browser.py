@@ -1,4 +1,4 @@
-"""The sample month's page in a real browser: every figure drawn, nothing fetched, nothing overflowing."""
+"""The sample month's pages in a real browser: every figure drawn, nothing fetched, nothing overflowing."""
 
 import shutil
 from pathlib import Path
@@ -24,14 +24,19 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module", params=["campaign_roi", "sla_conversion"])
+def report(request, sample_report):
+    return sample_report / f"{request.param}.html"
+
+
 @pytest.fixture(scope="module", params=[1280, 390], ids=["desktop", "phone"])
-def opened(request, browser, sample_report):
+def opened(request, browser, report):
     page = browser.new_page(viewport={"width": request.param, "height": 900})
     seen = {"requests": [], "messages": []}
     page.on("request", lambda request: seen["requests"].append(request.url))
     page.on("console", lambda message: seen["messages"].append(message.text))
     page.on("pageerror", lambda error: seen["messages"].append(str(error)))
-    page.goto((sample_report / "campaign_roi.html").as_uri())
+    page.goto(report.as_uri())
     page.wait_for_function("[...document.querySelectorAll('.figure')].every(node => node.querySelector('.main-svg'))")
     yield page, seen
     page.close()
@@ -42,15 +47,15 @@ def figures_in(notebook: Path):
     return [output for cell in cells for output in cell.get("outputs", ()) if PLOTLY in output.get("data", {})]
 
 
-def test_page_draws_every_figure(opened, sample_report):
+def test_page_draws_every_figure(opened, report):
     page, _ = opened
     drawn = page.locator(".figure .main-svg:first-child").count()
-    assert drawn == len(figures_in(sample_report / "campaign_roi.ipynb")) > 0
+    assert drawn == len(figures_in(report.with_suffix(".ipynb"))) > 0
 
 
-def test_page_asks_for_nothing_and_reports_no_error(opened, sample_report):
+def test_page_asks_for_nothing_and_reports_no_error(opened, report):
     _, seen = opened
-    assert seen == {"requests": [(sample_report / "campaign_roi.html").as_uri()], "messages": []}
+    assert seen == {"requests": [report.as_uri()], "messages": []}
 
 
 def test_page_does_not_overflow(opened):

@@ -1,18 +1,19 @@
 """Whom to call: the leads that nobody has contacted, a file for each owner, published whole or not at all."""
 
-import hashlib
 from pathlib import Path
 
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.cohorts import stage_values
 from attribution.entries import build_entries
-from attribution.report import replacing
+from attribution.months import known_until
+from attribution.promises import find_promise
+from attribution.report import add_digest, replacing
 from attribution.sentences import count
-from attribution.sla import build_responses, find_promise, list_attempts, list_limbo
+from attribution.sla import build_responses, knows_activities, list_attempts, list_limbo
 from attribution.tables import CRM, look_up
 from attribution.workbook import LOOKS_LIKE_A_FORMULA, write_workbook
+from attribution.worth import stage_values
 
 NO_OWNER = "no_owner"
 #: The columns of a list: what a reader calls them, and the workbook's format.
@@ -25,13 +26,17 @@ def find_limbo(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     """Find the leads that were handed over and that nobody has tried to reach, at as_of or as far as the export goes.
 
     Returns list_limbo's table, one row per lead, for the first promise by sales.
-    Raises ValueError when the export does not reach into the day of as_of, or the agreement has no promise by sales.
+    Raises ValueError when the export does not reach into the day of as_of, or has no activities, or the agreement has
+    no promise by sales.
     """
-    promise, as_of = find_promise(agreement, "sales"), min(crm.as_of, crm.exported_at)
+    promise, as_of = find_promise(agreement, "sales"), known_until(crm)
     day, last = agreement.local_day(crm.as_of), agreement.local_day(crm.exported_at)
     if day > last or crm.people.empty:
         known = f"the export's last edit is of {last:%Y-%m-%d}" if day > last else "nobody was in the CRM yet"
         raise ValueError(f"as_of: {day:%Y-%m-%d} has no data; {known}")
+    if not knows_activities(crm):
+        raise ValueError("limbo: the export has no calls, e-mails or meetings, so nobody can be said to wait. Export "
+                         "the tasks and events as well")
     entries, attempts = build_entries(crm, agreement), list_attempts(crm.activities, crm.owners)
     responses = build_responses(entries, attempts, crm.owners, agreement, promise, as_of=as_of)
     values = stage_values(entries, crm.opportunities, agreement=agreement, as_of=as_of)
@@ -41,12 +46,14 @@ def find_limbo(crm: CRM, agreement: Agreement) -> pd.DataFrame:
 def write_call_lists(calls: pd.DataFrame, out: str | Path, *, day: pd.Timestamp, time_zone: str = "UTC") -> Path:
     """Write the calls of each owner as CSV and as a workbook, in a folder for the day.
 
-    Returns the folder, `out`/2026-10-31: two files per owner (name_files), in the place of that day's earlier folder,
-    for the eyes of the user alone. Moments are in the time zone; text that a spreadsheet would take for a formula is
-    quoted.
-    Raises ValueError when a file stands in the folder's place.
+    Returns the folder, `out`/2026-10-31: two files per owner (name_files), for the eyes of the user alone. Moments are
+    in the time zone; text that a spreadsheet would take for a formula is quoted.
+    Raises ValueError when there is such a folder, which may hold notes of sales, or a file in its place.
     """
     folder = Path(out, f"{day:%Y-%m-%d}")
+    if folder.is_dir():
+        raise ValueError(f"{folder}: there is one already, perhaps with notes in it. Move it away, or name another "
+                         "folder with --out")
     local = calls[list(COLUMNS)].round({"overdue_days": 2}).assign(**{
         column: calls[column].dt.floor("s").dt.tz_convert(time_zone) for column in ("handed_over_at", "due_at")})
     with replacing(folder) as draft:
@@ -62,18 +69,17 @@ def write_call_lists(calls: pd.DataFrame, out: str | Path, *, day: pd.Timestamp,
 def name_files(owner_ids: pd.Series) -> pd.Series:
     """Name a file for each owner: the id itself where that is safe, no_owner where there is none.
 
-    An id with other characters than A-Z, a-z, 0-9, _ and -, or equal to another's but for capitals, gets a digest.
+    An id with other characters than A-Z, a-z, 0-9, _ and -, or more than 40, or equal to another's but for capitals,
+    gets a digest.
 
     >>> name_files(pd.Series(["005A", "../etc", None], dtype="str")).tolist()
     ['005A', 'etc-f7f9121f', 'no_owner']
     """
     ids = owner_ids.dropna().drop_duplicates().reset_index(drop=True)
-    plain = ids.str.replace("[^A-Za-z0-9_-]", "", regex=True).str[:40]
-    folded = plain.str.lower()
-    is_safe = (plain == ids) & ~folded.duplicated(keep=False) & ~folded.isin(["", NO_OWNER])
-    digests = pd.Series([hashlib.sha256(each.encode()).hexdigest()[:8] for each in ids], ids.index, dtype="str")
-    names = plain.where(is_safe, plain + "-" + digests).set_axis(ids)
-    return look_up(owner_ids, names).fillna(NO_OWNER)
+    folded = ids.str.lower()
+    is_safe = ids.str.fullmatch("[A-Za-z0-9_-]{1,40}") & ~folded.duplicated(keep=False) & (folded != NO_OWNER)
+    digested = pd.Series([add_digest(each) for each in ids], dtype="str")
+    return look_up(owner_ids, ids.where(is_safe, digested).set_axis(ids)).fillna(NO_OWNER)
 
 
 def _write_csv(rows: pd.DataFrame, path: Path) -> None:

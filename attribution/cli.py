@@ -146,9 +146,12 @@ def _days(text: str) -> int | str:
 
 def _day(text: str) -> datetime:
     try:
-        return datetime.strptime(text, "%Y-%m-%d")
+        day = datetime.strptime(text, "%Y-%m-%d")
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a day like 2026-10-31") from None
+    if not 1900 <= day.year <= 2200:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1900 and 2200")
+    return day
 
 
 def _given(arguments: argparse.Namespace) -> dict:
@@ -158,7 +161,7 @@ def _given(arguments: argparse.Namespace) -> dict:
     _check_sla(given, arguments.month)
     _check_credit(given)
     _check_stage(given, arguments.data)
-    return {name: None if value == "none" else value for name, value in given.items()}
+    return given | {"lookback_days": None} if given.get("lookback_days") == "none" else given
 
 
 def _check_credit(given: dict) -> None:
@@ -199,7 +202,8 @@ def _report(arguments: argparse.Namespace) -> None:
 
 
 def _agreement_init(arguments: argparse.Namespace) -> None:
-    from attribution.agreement import Agreement, draft_agreement
+    from attribution.agreement import Agreement
+    from attribution.drafting import draft_agreement
     from attribution.sources import list_currencies, read_crm, read_export
     path = Path(arguments.out or _agreement_path(arguments.data))
     if path.exists():
@@ -211,18 +215,22 @@ def _agreement_init(arguments: argparse.Namespace) -> None:
 
 
 def _agreement_check(arguments: argparse.Namespace) -> None:
-    from attribution.agreement import check_agreement
+    from attribution.drafting import check_agreement
     from attribution.sentences import count
     agreement = _read_agreement(arguments.data)
-    findings = check_agreement(_read_crm(arguments.data, agreement), agreement)
-    for key, finding in zip(findings["key"], findings["finding"], strict=True):
-        print(f"{key}: {finding}")
+    crm = _read_crm(arguments.data, agreement)
+    lacking = crm.missing[~crm.missing["source"].str.startswith("agreement.toml")]      # the findings say those
+    lines = [*_lines(check_agreement(crm, agreement)), *_lines(lacking)]
     said = f"{count(len(agreement.stages), 'stage')}, {count(len(agreement.promises), 'promise')}"
-    print(f"agreement.toml: {said}; {count(len(findings), 'thing')} to look at")
+    print(*lines, f"agreement.toml: {said}; {count(len(lines), 'thing')} to look at", sep="\n")
+
+
+def _lines(table) -> list[str]:
+    return [f"{what}: {said}" for what, said in table.itertuples(index=False)]
 
 
 def _agreement_path(data: str) -> Path:
-    from attribution.agreement import find_beside
+    from attribution.agreement_file import find_beside
     from attribution.sources import find_folder
     return find_beside(find_folder(data), "agreement.toml")
 
@@ -247,7 +255,7 @@ def _explain(arguments: argparse.Namespace) -> None:
 
 
 def _read_agreement(data: str):
-    from attribution.agreement import read_agreement
+    from attribution.agreement_file import read_agreement
     from attribution.sources import find_folder
     return read_agreement(find_folder(data))
 

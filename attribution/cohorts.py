@@ -1,27 +1,30 @@
-"""Cohorts: how many of those who entered a stage came further, how fast, and what an entry is worth.
+"""Cohorts: how many of those who entered a stage came further, how fast, and where the others went.
 
 Intervals are 95 %: Wilson's (1927) for a share that is fully known, the log-log one (Kalbfleisch & Prentice 1980) for
-a curve with some still waiting (for a cumulative incidence Pintilie 2006), and percentiles of resamples for money.
+a curve with some still waiting (for a cumulative incidence Pintilie 2006).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.entries import OUT, find_lapsed
-from attribution.tables import find_rows, first_keys, is_in, look_up, sort_rows
+from attribution.entries import OUT
+from attribution.tables import UTC, find_rows, sort_rows
 
 EVENTS = ("reached", "returned", "out")
 ENDS = (*EVENTS, "waiting", "contradictory")
+PASSAGES = (dict.fromkeys(("record_id", "person_id", "account_id", "opportunity_id", "owner_id"), "str")
+            | dict.fromkeys(("n_entry", "lifecycle"), "int64")
+            | {"entered_at": UTC, "end": "str", "ended_at": UTC, "days": float, "share": float})
 RATES = ("conversion_rate", "rate_low", "rate_high")
 COUNTS = ("n", "n_reached", "n_returned", "n_out", "n_waiting", "n_again", "n_contradictory")
 MEASURES = {"segment": "str"} | dict.fromkeys((*COUNTS, *RATES), float) | {"basis": "str"}
+PERIOD = {"from_stage": "str", "to_stage": "str", "n_from": "int64", "n_to": "int64", "period_rate": float}
 NOT_KNOWN = "not known"
 Z = 1.959963984540054                                # of the normal distribution, at 97.5 %
 RIPE_SHARE = 0.9
-LEAST_ENTRIES, LEAST_REACHED = 30, 5                # for a segment to stand for itself
 
 
 def build_passages(entries: pd.DataFrame, from_stage: str, to_stage: str, *, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -46,9 +49,7 @@ def build_passages(entries: pd.DataFrame, from_stage: str, to_stage: str, *, as_
     is_shared = (rows["end"] == "reached") & own.isna() & is_deals
     n_sharing = is_shared.groupby(rows["deal"]).transform("sum").where(is_shared, 1)
     rows = rows.assign(share=(1 / n_sharing).where(rows["end"] == "reached"))
-    return sort_rows(rows, ["entered_at", "record_id", "n_entry"]).reset_index(drop=True)[
-        ["record_id", "person_id", "account_id", "opportunity_id", "owner_id", "n_entry", "lifecycle", "entered_at",
-         "end", "ended_at", "days", "share"]]
+    return sort_rows(rows, ["entered_at", "record_id", "n_entry"]).reset_index(drop=True)[list(PASSAGES)]
 
 
 def _check_pair(stages: pd.Index, from_stage: str, to_stage: str) -> None:
@@ -144,7 +145,7 @@ def _measure(rows: pd.DataFrame, within_days: float) -> dict:
     others = {f"n_{part}": rows.loc[rows["part"] == part, "weight"].sum() for part in ("again", "contradictory")}
     n = weight.sum()
     if not (is_waiting & (days < within_days)).any():
-        basis, rates = "ripe" if n else None, _share_of(sums["n_reached"], n, (weight ** 2).sum())
+        basis, rates = "ripe" if n else None, share_of(sums["n_reached"], n, (weight ** 2).sum())
     else:
         basis, rates = "estimated", _estimate(cohort, within_days)
     if np.isnan(rates[0]) and n:
@@ -152,10 +153,10 @@ def _measure(rows: pd.DataFrame, within_days: float) -> dict:
     return {"n": n} | sums | others | dict(zip(RATES, rates, strict=True)) | {"basis": basis}
 
 
-def _share_of(n_reached: float, n: float, squares: float | None = None) -> tuple[float, float, float]:
+def share_of(n_reached: float, n: float, squares: float | None = None) -> tuple[float, float, float]:
     """Give a share with its Wilson interval, blank where there is nobody.
 
-    >>> [round(float(each), 4) for each in _share_of(0, 20)]
+    >>> [round(float(each), 4) for each in share_of(0, 20)]
     [0.0, 0.0, 0.1611]
     """
     from statsmodels.stats.proportion import proportion_confint
@@ -170,7 +171,7 @@ def _estimate(cohort: pd.DataFrame, within_days: float) -> tuple[float, float, f
     days, status, weight = cohort["days"].to_numpy(), _status(cohort), cohort["weight"].to_numpy()
     rate, error = (curve[0] for curve in _read_incidence(days, status, weight, np.array([within_days])))
     spread = np.sqrt(len(weight) * (weight ** 2).sum()) / weight.sum()
-    low, high = _log_log(rate, error * spread)
+    low, high = log_log(rate, error * spread)
     return rate[0], low[0], high[0]
 
 
@@ -200,10 +201,10 @@ def _read_steps(times: np.ndarray, curves: np.ndarray, at: np.ndarray, *, is_ove
     return steps if is_over else np.where(at <= times[-1], steps, np.nan)
 
 
-def _log_log(share: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def log_log(share: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Give an interval that stays within 0-1: share^exp(+-z error / (share log share)); blank at 0 and at 1.
 
-    >>> [bound.round(4).tolist() for bound in _log_log(np.array([0.5, 0.0]), np.array([0.1, 0.0]))]
+    >>> [bound.round(4).tolist() for bound in log_log(np.array([0.5, 0.0]), np.array([0.1, 0.0]))]
     [[0.2952, nan], [0.6745, nan]]
     """
     inside = np.where((share > 0) & (share < 1), share, np.nan)
@@ -266,7 +267,7 @@ def cumulative_incidence(passages: pd.DataFrame, days: int) -> pd.DataFrame:
     incidence = error = np.full((len(EVENTS), len(at)), np.nan)
     if len(rows):
         incidence, error = _read_incidence(rows["days"].to_numpy(), _status(rows), np.ones(len(rows)), at)
-    low, high = _log_log(incidence, error)
+    low, high = log_log(incidence, error)
     return pd.DataFrame({"days": np.tile(at, len(EVENTS)), "event": pd.Series(np.repeat(EVENTS, len(at)), dtype="str"),
                          "incidence": incidence.ravel(), "incidence_low": low.ravel(), "incidence_high": high.ravel()})
 
@@ -281,7 +282,7 @@ def waiting_curve(passages: pd.DataFrame, days: int) -> pd.DataFrame:
     share = error = np.full(len(at), np.nan)
     if len(rows):
         share, error = _read_waiting(rows["days"].to_numpy(), (rows["end"] != "waiting").to_numpy(), at)
-    low, high = _log_log(share, error)
+    low, high = log_log(share, error)
     return pd.DataFrame({"days": at, "waiting_share": share, "waiting_low": low, "waiting_high": high})
 
 
@@ -305,9 +306,8 @@ def period_conversion(entries: pd.DataFrame, from_stage: str, to_stage: str, *, 
     """
     _check_pair(entries["stage"].cat.categories, from_stage, to_stage)
     n = entries.loc[entries["entered_at"].between(first, last), "stage"].value_counts()
-    table = pd.DataFrame({"from_stage": [from_stage], "to_stage": [to_stage], "n_from": [int(n[from_stage])],
-                          "n_to": [int(n[to_stage])]}).astype({"from_stage": "str", "to_stage": "str"})
-    return table.assign(period_rate=table["n_to"] / table["n_from"].where(table["n_from"] > 0))
+    rate = n[to_stage] / n[from_stage] if n[from_stage] else np.nan
+    return pd.DataFrame([[from_stage, to_stage, n[from_stage], n[to_stage], rate]], columns=list(PERIOD)).astype(PERIOD)
 
 
 def stage_velocity(entries: pd.DataFrame, *, as_of: pd.Timestamp, first: pd.Timestamp | None = None,
@@ -344,221 +344,6 @@ def _stay(rows: pd.DataFrame) -> dict:
     steps = np.diff(np.concatenate([[0.0], fit.surv_times, [days.max()]]))
     return counts | {"median_days": fit.quantile(0.5), "median_low": low, "median_high": high,
                      "mean_days": float((np.append(1.0, fit.surv_prob) * steps).sum())}
-
-
-def win_rate(opportunities: pd.DataFrame, agreement: Agreement, *, first: pd.Timestamp,
-             last: pd.Timestamp) -> pd.DataFrame:
-    """Measure the share of won deals among those closed in a period (local days of two moments).
-
-    Returns one row: n_won, n_lost, value_won, value_lost (money, known amounts), win_rate = n_won / (n_won + n_lost),
-    rate_low, rate_high (Wilson); blank where nothing closed.
-    """
-    closed = _closed_between(opportunities, agreement.local_day(first), agreement.local_day(last))
-    won, lost = closed[closed["is_won"]], closed[~closed["is_won"]]
-    rate, low, high = _share_of(len(won), len(closed))
-    return pd.DataFrame([{"n_won": len(won), "n_lost": len(lost), "value_won": round(won["value"].sum(), 2),
-                          "value_lost": round(lost["value"].sum(), 2), "win_rate": rate, "rate_low": low,
-                          "rate_high": high}])
-
-
-def _closed_between(opportunities: pd.DataFrame, first_day: pd.Timestamp, last_day: pd.Timestamp) -> pd.DataFrame:
-    return opportunities[opportunities["is_closed"] & opportunities["close_on"].between(first_day, last_day)]
-
-
-def _first_day(agreement: Agreement, as_of: pd.Timestamp, n_months: int) -> pd.Timestamp:
-    """Give the first local day of the months that end on the day of as_of."""
-    return agreement.local_day(as_of) + pd.Timedelta(days=1) - pd.DateOffset(months=n_months)
-
-
-def pipeline_velocity(opportunities: pd.DataFrame, agreement: Agreement, *, as_of: pd.Timestamp,
-                      n_months: int = 12) -> pd.DataFrame:
-    """Measure the money that the open deals bring a day at the pace of the last months.
-
-    velocity = n_open x win_rate x average_won / cycle_days: a rate of flow, so the cycle is the mean (Little 1961).
-    Returns one row: n_open (open, not lapsed), n_won, n_lost (closed in the n_months up to as_of), win_rate,
-    average_won (money), cycle_days (mean, from creation to the end of the closing day, of the won; those closed before
-    they were made left out), velocity (money a day); blank where a factor is.
-    """
-    is_open = ~opportunities["is_closed"] & ~find_lapsed(opportunities, agreement.local_day(as_of))
-    closed = _closed_between(opportunities, _first_day(agreement, as_of, n_months), agreement.local_day(as_of))
-    won = closed[closed["is_won"]]
-    cycle = (agreement.end_of(won["close_on"]) - won["created_at"]) / pd.Timedelta(days=1)
-    cycle_days, average = cycle[cycle > 0].mean(), won["value"].mean()
-    rate = len(won) / len(closed) if len(closed) else np.nan
-    return pd.DataFrame([{"n_open": int(is_open.sum()), "n_won": len(won), "n_lost": len(closed) - len(won),
-                          "win_rate": rate, "average_won": np.round(average, 2), "cycle_days": cycle_days,
-                          "velocity": np.round(is_open.sum() * rate * average / cycle_days, 2)}])
-
-
-def weighted_pipeline(opportunities: pd.DataFrame, stage_changes: pd.DataFrame, *, as_of: pd.Timestamp,
-                      agreement: Agreement) -> pd.DataFrame:
-    """Weigh the open deals by the CRM's probability, and by what became of earlier deals in the same stage.
-
-    Returns one row per CRM stage of the open deals that have not lapsed, the least probable first: stage, n, n_unpriced
-    (no amount), value (money, known amounts), by_probability (sum of value x probability), n_history (closed deals that
-    were ever in the stage), history_rate (their won share), history_low, history_high (Wilson), by_history = value x
-    history_rate, by_history_low, by_history_high; blank without a history.
-    """
-    is_open = ~opportunities["is_closed"] & ~find_lapsed(opportunities, agreement.local_day(as_of))
-    table = _sum_by_stage(opportunities[is_open])
-    history = _list_history(opportunities, stage_changes[stage_changes["changed_at"] <= as_of])
-    rates = [_history_of(history[history["stage"] == stage]) for stage in table["stage"]]
-    columns = ["n_history", "history_rate", "history_low", "history_high"]
-    table = table.join(pd.DataFrame(rates, columns=columns, dtype=float).astype({"n_history": int}))
-    return table.assign(**{f"by_history{bound}": (table["value"] * table[f"history{bound or '_rate'}"]).round(2)
-                           for bound in ("", "_low", "_high")})
-
-
-def _sum_by_stage(deals: pd.DataFrame) -> pd.DataFrame:
-    by_stage = deals.assign(weighted=deals["value"] * deals["probability"], is_unpriced=deals["value"].isna()).groupby(
-        "stage")
-    money = by_stage[["value", "weighted"]].sum(min_count=1).round(2)
-    table = pd.DataFrame({"n": by_stage.size(), "n_unpriced": by_stage["is_unpriced"].sum(), "value": money["value"],
-                          "by_probability": money["weighted"], "likely": by_stage["probability"].mean()})
-    return sort_rows(table.reset_index(), ["likely", "stage"]).drop(columns="likely").reset_index(drop=True)
-
-
-def _list_history(opportunities: pd.DataFrame, stage_changes: pd.DataFrame) -> pd.DataFrame:
-    """List the stages that each closed deal ever was in."""
-    changes = stage_changes[stage_changes["record_type"] == "opportunity"]
-    seen = pd.concat([changes[["record_id", "stage"]], changes[["record_id", "from_stage"]].set_axis(
-        ["record_id", "stage"], axis=1).dropna()]).drop_duplicates()
-    closed = opportunities[opportunities["is_closed"]].set_index("opportunity_id")
-    seen = seen[is_in(seen["record_id"], closed.index)]
-    return seen.assign(is_won=look_up(seen["record_id"], closed["is_won"]))
-
-
-def _history_of(deals: pd.DataFrame) -> tuple:
-    return len(deals), *_share_of(int(deals["is_won"].sum()), len(deals))
-
-
-def _list_pairs(entries: pd.DataFrame, agreement: Agreement, as_of: pd.Timestamp,
-                n_months: int) -> dict[tuple[str, str], pd.DataFrame]:
-    """Build the sound passages of the last months, for each pair of neighbouring stages."""
-    first = agreement.start_of(pd.Series([_first_day(agreement, as_of, n_months)]))[0]
-    stages = entries["stage"].cat.categories
-    pairs = {pair: build_passages(entries, *pair, as_of=as_of) for pair in zip(stages, stages[1:], strict=False)}
-    return {pair: rows[(rows["entered_at"] >= first) & (rows["end"] != "contradictory")]
-            for pair, rows in pairs.items()}
-
-
-def _draw_pairs(pairs: Iterable[pd.DataFrame], n_resamples: int, seed: int) -> list[np.ndarray]:
-    return [_draw_rates(rows, n_resamples, np.random.default_rng([seed, k])) for k, rows in enumerate(pairs)]
-
-
-def _draw_rates(passages: pd.DataFrame, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Estimate the rate of a pair, and again for each resample.
-
-    The cumulative incidence, each who reached counting by its share. Passages of one day and end are one cell, so that
-    a resample costs a multinomial draw, however many they are.
-    """
-    if not len(passages):
-        return np.full(n_resamples + 1, np.nan)
-    day, status, n, share = _count_cells(passages)
-    drawn = np.vstack([n, rng.multinomial(n.sum(), n / n.sum(), size=n_resamples)])
-    starts = np.flatnonzero(np.append(True, day[1:] != day[:-1]))
-    here, gone, reached = (np.add.reduceat(drawn * each, starts, axis=1)
-                           for each in (np.ones(len(n), int), (status > 0).astype(int), share))
-    at_risk = np.maximum(here[:, ::-1].cumsum(axis=1)[:, ::-1], 1)
-    staying = np.cumprod(1 - gone / at_risk, axis=1)
-    before = np.hstack([np.ones((len(drawn), 1)), staying[:, :-1]])
-    return (before * reached / at_risk).sum(axis=1)
-
-
-def _count_cells(passages: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """Count the passages by whole day and end: day, status, n and their mean share (0 unless reached)."""
-    share, status = passages["share"].fillna(0.0).to_numpy(), np.minimum(_status(passages), 2)
-    cell = np.floor(passages["days"].to_numpy()).astype(np.int64) * 3 + status
-    order = np.lexsort((share, cell))
-    cells, starts, n = np.unique(cell[order], return_index=True, return_counts=True)
-    day, status = np.divmod(cells, 3)
-    return day, status, n, np.add.reduceat(share[order], starts) / n
-
-
-def stage_values(entries: pd.DataFrame, opportunities: pd.DataFrame, *, agreement: Agreement, as_of: pd.Timestamp,
-                 n_months: int = 24, segments: pd.DataFrame | None = None, n_resamples: int = 1000,
-                 seed: int = 0) -> pd.DataFrame:
-    """Estimate the money that one entry into each stage is worth, on the whole and by segment.
-
-    value = product of the rates from the stage on x average amount of the deals won, both of the last n_months. A rate
-    is the cumulative incidence of the next stage by the longest stay seen, people who came to be one deal counting a
-    share of it each. Returns one row per segment ("all" first) and stage: stage, segment, value (money), value_low,
-    value_high (percentiles of resamples, Efron 1981; blank where the value is 0), n (entries; of the won stage deals
-    with an amount), is_pooled. A segment stands for itself where each pair has 30 entries and 5 that reached; else it
-    has the whole's value and is_pooled. Values of two stages are never added: the one is in the other. Blank where
-    nobody entered a stage on the way, or nothing was won.
-    Raises ValueError when `segments` (record_id, segment, weight) shares a record between several.
-    """
-    _check_whole(segments)
-    first, day = _first_day(agreement, as_of, n_months), agreement.local_day(as_of)
-    won = _closed_between(opportunities, first, day).query("is_won").dropna(subset="value").rename(
-        columns={"opportunity_id": "record_id"})[["record_id", "value"]]
-    parts = list(_list_pairs(entries, agreement, as_of, n_months).values()) + [won]
-    stages = pd.Categorical(entries["stage"].cat.categories, entries["stage"].cat.categories, ordered=True)
-    whole = _value_stages(parts, n_resamples, seed).assign(stage=stages, segment="all", is_pooled=False)
-    tables = [whole] + [_value_segment(own, whole, n_resamples, seed).assign(segment=segment)
-                        for segment, own in _split_parts(parts, segments)]
-    return pd.concat(tables, ignore_index=True).astype({"segment": "str"})[
-        ["stage", "segment", "value", "value_low", "value_high", "n", "is_pooled"]]
-
-
-def _check_whole(segments: pd.DataFrame | None) -> None:
-    if segments is not None and (segments["weight"] != 1).any():
-        shared = segments.loc[segments["weight"] != 1, "record_id"]
-        raise ValueError(f"segments: {len(shared):,} of {len(segments):,} rows have a weight other than 1 "
-                         f"({first_keys(shared)}). Put each record into one segment, as by country or first touch.")
-
-
-def _split_parts(parts: list[pd.DataFrame],
-                 segments: pd.DataFrame | None) -> Iterator[tuple[str, list[pd.DataFrame]]]:
-    if segments is not None:
-        of_record = segments.set_index("record_id")["segment"]
-        where = [look_up(rows["record_id"], of_record) for rows in parts]
-        for segment in of_record.drop_duplicates().sort_values():
-            yield segment, [rows[its == segment] for rows, its in zip(parts, where, strict=True)]
-
-
-def _value_segment(parts: list[pd.DataFrame], whole: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
-    is_enough = all(len(rows) >= LEAST_ENTRIES and (rows["end"] == "reached").sum() >= LEAST_REACHED
-                    for rows in parts[:-1]) and len(parts[-1]) > 0
-    if not is_enough:
-        return whole.assign(n=[len(rows) for rows in parts], is_pooled=True)
-    return _value_stages(parts, n_resamples, seed).assign(stage=whole["stage"], is_pooled=False)
-
-
-def _value_stages(parts: list[pd.DataFrame], n_resamples: int, seed: int) -> pd.DataFrame:
-    """Multiply the rates from each stage on with the average won amount, draw by draw."""
-    drawn = [*_draw_pairs(parts[:-1], n_resamples, seed), _draw_average(parts[-1]["value"], n_resamples, seed)]
-    values = np.cumprod(np.vstack(drawn)[::-1], axis=0)[::-1]
-    value, (low, high) = values[:, 0], np.percentile(values[:, 1:], [2.5, 97.5], axis=1)
-    table = pd.DataFrame({"value": value, "value_low": low, "value_high": high}).round(2)
-    return table.assign(value_low=table["value_low"].where(value > 0), value_high=table["value_high"].where(value > 0),
-                        n=[len(rows) for rows in parts])
-
-
-def _draw_average(values: pd.Series, n_resamples: int, seed: int) -> np.ndarray:
-    if not len(values):
-        return np.full(n_resamples + 1, np.nan)
-    rng, known = np.random.default_rng(seed), np.sort(values.to_numpy())
-    return np.array([known.mean()] + [rng.choice(known, len(known)).mean() for _ in range(n_resamples)])
-
-
-def funnel_table(entries: pd.DataFrame, values: pd.DataFrame, *, first: pd.Timestamp,
-                 last: pd.Timestamp) -> pd.DataFrame:
-    """Count who entered each stage in a period, and what that is worth by the stage's value.
-
-    `values` is what stage_values returns. Returns one row per stage: stage, n_entered (records that entered it for the
-    first time ever), n_again (entries of those who had been in it before), n_imputed (of n_entered, those who skipped
-    the stage), value, value_low, value_high (money an entry), worth = n_entered x value. Worths are never added up: a
-    lead's holds what its deal's holds.
-    """
-    rows = entries[entries["entered_at"].between(first, last)]
-    is_first = rows["n_entry"] == 1
-    n = rows.assign(n_entered=is_first, n_again=~is_first, n_imputed=rows["is_imputed"]).groupby(
-        "stage", observed=False)[["n_entered", "n_again", "n_imputed"]].sum().astype(int).reset_index()
-    worth = values[values["segment"] == "all"].set_index("stage")[["value", "value_low", "value_high"]]
-    table = n.join(worth.reindex(n["stage"].astype(str)).reset_index(drop=True))
-    return table.assign(worth=(table["n_entered"] * table["value"]).round(2))
 
 
 def funnel_flows(entries: pd.DataFrame, *, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import find_beside
+from attribution.agreement_file import find_beside
 from attribution.tables import DAY, TableError, first_keys, look_up, to_cents
 
 

@@ -1,4 +1,4 @@
-"""Who entered which stage of the agreement when, how often, and what became of it."""
+"""Who entered which stage of the agreement when, how often, what became of it, and which dates contradict others."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from attribution.tables import CRM, UTC, is_in, look_up, sort_rows
 LAPSED_AFTER_DAYS = 30
 OUT = "out"                                          # of the funnel: disqualified, lost or lapsed
 BIRTHS = ("person_created", "lead_created")
+AFTER_ALL = 2**62                                    # the turn of a deal among what happened at its moment
 COLUMNS = ["record_id", "person_id", "account_id", "stage", "n_entry", "lifecycle", "entered_at", "left_at", "left_to",
            "opportunity_id", "is_imputed", "is_contradictory", "owner_id"]
 
@@ -61,6 +62,31 @@ def link_deals(crm: CRM) -> pd.DataFrame:
     return pd.concat([named, of_account[["opportunity_id", "person_id"]]]).drop_duplicates(ignore_index=True)
 
 
+def find_contradictions(crm: CRM, entries: pd.DataFrame, agreement: Agreement) -> pd.DataFrame:
+    """Count the rows whose dates contradict each other, and say what is done with them.
+
+    Returns one row per check, also where all is well: check, n_rows, first_ids (up to three, as text), consequence.
+    """
+    made_at = crm.people.set_index("person_id")["lead_created_at"]
+    changes, deals, people = crm.stage_changes, crm.opportunities, crm.people
+    late = entries[entries["is_contradictory"]]
+    found = [
+        ("status changed before the lead was made", changes.loc[
+            changes["changed_at"] < look_up(changes["person_id"], made_at).astype(UTC), "record_id"],
+         "the stage counts from the change on; the lead's own stage is in no rate"),
+        ("lead converted before it was made", people.loc[
+            people["converted_on"] < agreement.day_of(people["lead_created_at"]), "person_id"],
+         "the lead counts from the day it was made"),
+        ("deal closed before it was made", deals.loc[
+            deals["is_closed"] & (deals["close_on"] < agreement.day_of(deals["created_at"])), "opportunity_id"],
+         "the close date stands for the win or loss; its days are in no speed"),
+        ("record made after it had reached a later stage", late["record_id"],
+         "the late entry is in no rate, no speed and no response time")]
+    return pd.DataFrame([(check, len(ids), ", ".join(ids.drop_duplicates().sort_values().head(3)), consequence)
+                         for check, ids, consequence in found],
+                        columns=["check", "n_rows", "first_ids", "consequence"])
+
+
 def _follow_people(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     """Put what happened to each person in order: stages, disqualifications, deals."""
     stages = [stage for stage in agreement.stages if stage.name in agreement.person_stages]
@@ -78,7 +104,7 @@ def _in_order(moves: pd.DataFrame, stages: tuple[str, ...], beyond: str = OUT) -
     """Tell, in each record's line of moves, when each stage ended, where it led, and in which lifecycle it lies."""
     rank = pd.Series({name: n for n, name in enumerate(stages)} | {beyond: len(stages), OUT: len(stages)})
     moves = sort_rows(moves.assign(rank=look_up(moves["to"], rank)),
-                      ["record_id", "phase", "at", "rank", "opportunity_id"])
+                      ["record_id", "phase", "at", "turn", "rank", "opportunity_id"])
     before = moves["rank"].shift().mask(_differs(moves, "record_id"))
     is_late = moves["is_birth"] & (before >= moves["rank"]) & (before < len(stages))
     line = moves[~is_late]
@@ -149,9 +175,10 @@ def _activity(crm: CRM, agreement: Agreement, stage: Stage) -> pd.DataFrame:
 
 
 def _dated(record_id: pd.Series, at: pd.Series, to: str | pd.Series, *, is_birth: bool = False, phase: int = 0,
-           opportunity_id: pd.Series | None = None) -> pd.DataFrame:
+           turn: int | pd.Series = 0, opportunity_id: pd.Series | None = None) -> pd.DataFrame:
+    """Date moves; of one moment they stand in the order of their phase, their turn, and their stages."""
     rows = pd.DataFrame({"record_id": record_id, "at": at, "to": to, "is_birth": is_birth, "is_imputed": False,
-                         "phase": phase, "opportunity_id": opportunity_id})
+                         "phase": phase, "turn": turn, "opportunity_id": opportunity_id})
     return rows.dropna(subset=["record_id", "at", "to"]).astype({"to": "str", "opportunity_id": "str"})
 
 
@@ -163,6 +190,7 @@ _PEOPLE_DATES = {"person_created": _person_created, "lead_created": _lead_create
 def _follow_statuses(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     """List the changes of the leads' statuses that the agreement names; a lead is born with its first old status."""
     changes = sort_rows(crm.stage_changes[crm.stage_changes["record_type"] == "lead"], ["changed_at", "change_id"])
+    changes = changes.assign(turn=range(1, len(changes) + 1))
     is_first = ~changes.duplicated("record_id")
     made_at = look_up(changes["person_id"], crm.people.set_index("person_id")["lead_created_at"]).astype(UTC)
     born = _mean(changes[is_first], agreement, changes["from_stage"].fillna(changes["stage"])[is_first],
@@ -176,7 +204,7 @@ def _follow_statuses(crm: CRM, agreement: Agreement) -> pd.DataFrame:
 def _mean(changes: pd.DataFrame, agreement: Agreement, status: pd.Series, at: pd.Series) -> pd.DataFrame:
     """Say what a status means: the stage that names it, or out; one that none names means nothing."""
     means = _meanings(agreement, "lead_status", *BIRTHS) | dict.fromkeys(agreement.disqualified, OUT)
-    return _dated(changes["person_id"], at, _say(status, means))
+    return _dated(changes["person_id"], at, _say(status, means), turn=changes["turn"])
 
 
 def _meanings(agreement: Agreement, *rules: str) -> dict[str, str]:
@@ -190,7 +218,7 @@ def _say(values: pd.Series, means: dict[str, str]) -> pd.Series:
 def _impute(moves: pd.DataFrame, stages: tuple[str, ...]) -> pd.DataFrame:
     """Add the stages that a record had not been in when it first entered the next one."""
     for stage, later in reversed(list(zip(stages, stages[1:], strict=False))):
-        ordered = moves.sort_values(["phase", "at"], kind="stable")
+        ordered = moves.sort_values(["phase", "at", "turn"], kind="stable")
         first, there = (ordered[ordered["to"] == name].drop_duplicates("record_id") for name in (later, stage))
         was_there = look_up(first["record_id"], there.set_index("record_id")["at"]) <= first["at"]
         was_there |= is_in(first["record_id"], there.loc[there["is_birth"], "record_id"])
@@ -202,7 +230,8 @@ def _impute(moves: pd.DataFrame, stages: tuple[str, ...]) -> pd.DataFrame:
 def _deals_of_people(crm: CRM, agreement: Agreement) -> pd.DataFrame:
     links = link_deals(crm)
     at = look_up(links["opportunity_id"], crm.opportunities.set_index("opportunity_id")["created_at"]).astype(UTC)
-    return _dated(links["person_id"], at, agreement.deal_stages[0], opportunity_id=links["opportunity_id"])
+    return _dated(links["person_id"], at, agreement.deal_stages[0], turn=AFTER_ALL,
+                  opportunity_id=links["opportunity_id"])
 
 
 def _follow_deals(crm: CRM, agreement: Agreement) -> pd.DataFrame:
@@ -231,6 +260,8 @@ def _deal_ends(crm: CRM, agreement: Agreement) -> pd.DataFrame:
 def _follow_deal_stages(crm: CRM, agreement: Agreement, ends: pd.DataFrame) -> pd.DataFrame:
     """List the stages that the agreement names; what the history dates after the deal's end is at its end."""
     changes = crm.stage_changes[crm.stage_changes["record_type"] == "opportunity"]
+    changes = sort_rows(changes, ["changed_at", "change_id"])
     end, at = look_up(changes["record_id"], ends.set_index("record_id")["at"]), changes["changed_at"]
     to = _say(changes["stage"], _meanings(agreement, "opportunity_stage"))
-    return _dated(changes["record_id"], at.mask(at > end, end), to, phase=1)
+    turn = pd.Series(range(1, len(changes) + 1), changes.index)
+    return _dated(changes["record_id"], at.mask(at > end, end), to, phase=1, turn=turn)

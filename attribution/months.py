@@ -72,6 +72,11 @@ def day_start(agreement: Agreement, day: pd.Timestamp) -> pd.Timestamp:
     return agreement.start_of(pd.Series([day]))[0]
 
 
+def known_until(crm: CRM) -> pd.Timestamp:
+    """Give the moment up to which the tables are known: as_of, or the export's last edit where that is earlier."""
+    return min(crm.as_of, crm.exported_at)
+
+
 def months_back(agreement: Agreement, month: str, n_months: int) -> pd.Timestamp:
     """Give the first moment (UTC) of the n_months that end with a month.
 

@@ -5,16 +5,18 @@ distribution is the cumulative incidence of the last months, whatever came befor
 times from what was seen; draw 0 is the estimate itself, the others carry the intervals.
 """
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.cohorts import build_passages
+from attribution.draws import Waits, draw_averages, draw_waits, fill_days, first_day, list_won
 from attribution.tables import is_in, look_up, sort_rows
 
 LEVELS = (0.025, 0.975)
 PACE_MONTHS = 3
-YEAR_DAYS = 365.25
 LEVERS = ["lever", "stage", "now", "then", "year_value", "year_difference", "forecast", "forecast_then", "difference",
           "gap_share"]
 PARTS = {"under way": "under_way_value", "to come": "to_come_value"}
@@ -37,24 +39,6 @@ def year_so_far(opportunities: pd.DataFrame, agreement: Agreement, *, as_of: pd.
                          "n_won": len(won), "days_left": (last - today).days, "months_left": months_left})
 
 
-def list_steps(entries: pd.DataFrame, *, agreement: Agreement, as_of: pd.Timestamp,
-               n_months: int = 24) -> pd.DataFrame:
-    """List the passages between neighbouring stages that began in the last months.
-
-    Returns the rows of build_passages with from_stage and to_stage; those whose dates contradict each other are left
-    out.
-    """
-    pairs = zip(entries["stage"].cat.categories, entries["stage"].cat.categories[1:], strict=False)
-    steps = pd.concat([build_passages(entries, stage, later, as_of=as_of).assign(from_stage=stage, to_stage=later)
-                       for stage, later in pairs], ignore_index=True)
-    first = agreement.start_of(pd.Series([_first_day(agreement.local_day(as_of), n_months)]))[0]
-    return steps[(steps["entered_at"] >= first) & (steps["end"] != "contradictory")].reset_index(drop=True)
-
-
-def _first_day(today: pd.Timestamp, n_months: int) -> pd.Timestamp:
-    return today + pd.Timedelta(days=1) - pd.DateOffset(months=n_months)
-
-
 def draw_funnel(steps: pd.DataFrame, entries: pd.DataFrame, opportunities: pd.DataFrame, *, agreement: Agreement,
                 as_of: pd.Timestamp, n_months: int = 24, n_resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Draw each stage's rate, and the money that lies in it, again and again from what was seen.
@@ -62,8 +46,7 @@ def draw_funnel(steps: pd.DataFrame, entries: pd.DataFrame, opportunities: pd.Da
     Returns one row per draw and stage: draw (0 is the estimate, the rest are resamples), stage, rate (records of the
     next stage per record of this one), value (money that one entry is worth once all have had their time, stage_values'
     own; at the won stage the average won), under_way_value and to_come_value (money expected by the fiscal year's end
-    from those now in the stage, and from those who will come into the funnel there at the pace of the last 3 months),
-    year_value (money that a full year of the latter is worth once all have had their time).
+    from those now in the stage, and from those who will come into the funnel there at the pace of the last 3 months).
     Rate and value are blank where nobody entered in the last months; the money expected of such a stage is 0.
     Who has waited t days gets to the next stage within s more with the chance (F(t + s) - F(t)) / S(t), F being its
     cumulative incidence and S the share that still waits (Kalbfleisch & Prentice 2002, ch. 8); the waits of successive
@@ -72,71 +55,26 @@ def draw_funnel(steps: pd.DataFrame, entries: pd.DataFrame, opportunities: pd.Da
     """
     today, stages = agreement.local_day(as_of), list(entries["stage"].cat.categories)
     days_left = (agreement.period_days("year", today.strftime("%Y-%m"))[1] - today).days
-    average = _draw_averages(_won_values(opportunities, today, n_months), n_resamples, seed)
+    won = list_won(opportunities, today, n_months=n_months)["value"]
+    average = draw_averages(won, n_resamples=n_resamples, seed=seed)
     waiting, fresh = _list_waiting(entries, opportunities, as_of), _list_fresh(entries, agreement, today)
     value, ahead, rows = average, np.ones((len(average), days_left + 1)), []
     for n, stage in reversed(list(enumerate(stages[:-1]))):
         rng, worth = np.random.default_rng([seed, n]), np.nan_to_num(average)
-        rate, density, still = _draw_step(steps[steps["from_stage"] == stage], days_left, n_resamples, rng)
-        under_way = _expect(waiting[waiting["stage"] == stage], worth, density, still, ahead)
-        value, ahead = rate * value, _convolve(density, ahead)[:, :days_left + 1]
+        waits = draw_waits(steps[steps["from_stage"] == stage], n_resamples=n_resamples, rng=rng)
+        waits = fill_days(waits, until_day=days_left)
+        under_way = _expect(waiting[waiting["stage"] == stage], worth, waits, ahead)
+        value, ahead = waits.rate * value, _convolve(waits.density, ahead)[:, :days_left + 1]
         per_day = _draw_pace(int((fresh["stage"] == stage).sum()), today, n_resamples, rng)
-        rows.append(_drawn(stage, rate, value, under_way, per_day * ahead[:, :-1].sum(axis=1) * worth,
-                           per_day * YEAR_DAYS * np.nan_to_num(value)))
-    rows = [*rows[::-1], _drawn(stages[-1], np.nan, average, 0.0, 0.0, 0.0)]
+        rows.append(_drawn(stage, waits.rate, value, under_way, per_day * ahead[:, :-1].sum(axis=1) * worth))
+    rows = [*rows[::-1], _drawn(stages[-1], np.nan, average, 0.0, 0.0)]
     return pd.concat(rows, ignore_index=True).astype({"stage": entries["stage"].dtype})
 
 
 def _drawn(stage: str, rate: np.ndarray | float, value: np.ndarray, under_way: np.ndarray | float,
-           to_come: np.ndarray | float, year: np.ndarray | float) -> pd.DataFrame:
+           to_come: np.ndarray | float) -> pd.DataFrame:
     return pd.DataFrame({"draw": np.arange(len(value)), "stage": stage, "rate": rate, "value": value,
-                         "under_way_value": np.round(under_way, 2) + 0.0, "to_come_value": np.round(to_come, 2) + 0.0,
-                         "year_value": np.round(year, 2) + 0.0})
-
-
-def _won_values(opportunities: pd.DataFrame, today: pd.Timestamp, n_months: int) -> np.ndarray:
-    is_recent = opportunities["close_on"].between(_first_day(today, n_months), today)
-    return np.sort(opportunities.loc[opportunities["is_won"] & is_recent, "value"].dropna().to_numpy())
-
-
-def _draw_averages(values: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
-    if not len(values):
-        return np.full(n_resamples + 1, np.nan)
-    rng = np.random.default_rng(seed)
-    return np.array([values.mean(), *(rng.choice(values, len(values)).mean() for _ in range(n_resamples))])
-
-
-def _draw_step(step: pd.DataFrame, days_left: int, n_resamples: int,
-               rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the rate, the chance to reach the next stage on each day after the entry, and the share still waiting.
-
-    The estimator is Aalen and Johansen's (1978), by whole days.
-    """
-    if not len(step):
-        none = np.zeros((n_resamples + 1, days_left + 1))
-        return np.full(n_resamples + 1, np.nan), none, none + 1
-    here, gone, reached = _draw_counts(step, days_left, n_resamples, rng)
-    at_risk = np.maximum(here[:, ::-1].cumsum(axis=1)[:, ::-1], 1)
-    still = np.cumprod(1 - gone / at_risk, axis=1)
-    density = np.hstack([np.ones((n_resamples + 1, 1)), still[:, :-1]]) * reached / at_risk
-    return density.sum(axis=1), density, still
-
-
-def _draw_counts(step: pd.DataFrame, days_left: int, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Count by draw and whole day all passages, those that ended, and those that reached, by their share.
-
-    Passages of one day and end are one cell: a resample costs a multinomial draw, however many they are.
-    """
-    status = np.select([step["end"] == "waiting", step["end"] == "reached"], [0, 1], 2)
-    cell = step["days"].to_numpy().astype(int) * 3 + status
-    cells, of, counts = np.unique(cell, return_inverse=True, return_counts=True)
-    share = np.bincount(of, step["share"].where(status == 1, 0.0)) / counts
-    drawn = np.vstack([counts, rng.multinomial(len(step), counts / len(step), n_resamples)])
-    n_days = max(cells[-1] // 3, days_left) + 1
-    grid = np.zeros((3, n_resamples + 1, 3 * n_days))
-    for n, weight in enumerate((np.ones(len(cells)), cells % 3 > 0, share)):
-        grid[n][:, cells] = drawn * weight
-    return grid.reshape(3, n_resamples + 1, n_days, 3).sum(axis=3)
+                         "under_way_value": np.round(under_way, 2) + 0.0, "to_come_value": np.round(to_come, 2) + 0.0})
 
 
 def _convolve(first: np.ndarray, second: np.ndarray) -> np.ndarray:
@@ -151,16 +89,15 @@ def _list_waiting(entries: pd.DataFrame, opportunities: pd.DataFrame, as_of: pd.
     return pd.DataFrame({"stage": now["stage"], "days": (as_of - now["entered_at"]).dt.days, "value": value})
 
 
-def _expect(waiting: pd.DataFrame, average: np.ndarray, density: np.ndarray, still: np.ndarray,
-            ahead: np.ndarray) -> np.ndarray:
+def _expect(waiting: pd.DataFrame, average: np.ndarray, waits: Waits, ahead: np.ndarray) -> np.ndarray:
     """Expect the money, by draw, that those waiting bring while `ahead` has days left."""
-    days, days_left = density.shape[1] - 1, ahead.shape[1] - 1
+    still, days, days_left = waits.still, waits.days[-1], ahead.shape[1] - 1
     waiting = waiting[waiting["days"] <= days]
     is_known = waiting["value"].notna()
     n = np.bincount(waiting.loc[~is_known, "days"], minlength=days + 1)
     money = np.bincount(waiting.loc[is_known, "days"], waiting.loc[is_known, "value"], minlength=days + 1)
     each = np.divide(n * average[:, None] + money, still, out=np.zeros_like(still), where=still > 0)
-    soon = _convolve(density, each[:, ::-1])[:, days + 1:days + 1 + days_left]
+    soon = _convolve(waits.density, each[:, ::-1])[:, days + 1:days + 1 + days_left]
     return (soon * ahead[:, -2::-1]).sum(axis=1) if days_left else np.zeros(len(average))
 
 
@@ -240,10 +177,10 @@ def stage_standing(entries: pd.DataFrame, rates: pd.DataFrame, *, agreement: Agr
 
 def _carried(entries: pd.DataFrame, agreement: Agreement, as_of: pd.Timestamp, n_months: int) -> list[float]:
     """Give the share of each stage's entries that came from the stage before; five people of one deal are one."""
-    first = agreement.start_of(pd.Series([_first_day(agreement.local_day(as_of), n_months)]))[0]
+    first = agreement.start_of(pd.Series([first_day(agreement.local_day(as_of), n_months=n_months)]))[0]
     stages, recent = entries["stage"].cat.categories, entries[(entries["entered_at"] >= first) & ~entries["is_imputed"]]
     n, shares = recent["stage"].value_counts(), [np.nan]
-    for one, other in zip(stages, stages[1:], strict=False):
+    for one, other in pairwise(stages):
         steps = build_passages(entries, one, other, as_of=as_of)
         came = steps.loc[(steps["end"] == "reached") & (steps["ended_at"] >= first), "share"].sum()
         shares.append(min(came / n[other], 1.0) if n[other] else np.nan)
@@ -300,10 +237,10 @@ def revenue_forecast(draws: pd.DataFrame, so_far: pd.DataFrame, opportunities: p
     won in the last months. It knows no seasons and no plans: it says where the present pace leads.
     """
     today, booked = so_far["as_of_on"].iloc[0], so_far["booked"].iloc[0]
-    rng, values = np.random.default_rng(seed), _won_values(opportunities, today, n_months)
+    rng, values = np.random.default_rng(seed), np.sort(list_won(opportunities, today, n_months=n_months)["value"])
     money = pd.concat({part: _by_stage(draws, column).iloc[:, :-1] for part, column in PARTS.items()}, axis=1)
-    lucky = pd.DataFrame({column: _with_luck(money[column], values, rng) for column in money})
-    lucky = pd.concat([pd.Series(booked, money.index, name=("booked", "all")), lucky], axis=1)
+    drawn = {column: _with_luck(money[column], values, rng) for column in money}
+    lucky = pd.DataFrame({("booked", "all"): booked} | drawn, index=money.index)
     lucky[("in all", "all")] = lucky.sum(axis=1, skipna=False)
     table = _summarise(lucky).set_axis(["value", "value_low", "value_high"], axis=1).round(2)
     return table.rename_axis(["part", "stage"]).reset_index().astype({"part": "str", "stage": "str"})
@@ -323,14 +260,15 @@ def what_would_it_take(draws: pd.DataFrame, rates: pd.DataFrame, standing: pd.Da
     """Ask what one change alone would bring: a better rate, a faster pace, larger deals.
 
     Returns one row per lever: lever ("rate", "pace" or "average deal"), stage, now, then (the rate's upper bound; of
-    the others `more` more), year_value (money that a full year at the present pace is worth), year_difference (what the
-    lever adds to it), forecast (money by this fiscal year's end at the present pace), forecast_then, difference,
-    gap_share (of target - forecast; blank where no target is set or none is left). A better rate brings more of all
-    that has yet to pass it, a faster pace more of all that has yet to enter the stage; what is booked stays.
+    the others `more` more), year_value (money of a full year at the present pace of won deals), year_difference (what
+    the lever adds to a year, once all have had their time: of what passes the stage, pace x 12 x value), forecast
+    (money by this fiscal year's end at the present pace), forecast_then, difference, gap_share (of target - forecast;
+    blank where no target is set or none is left). A better rate brings more of all that has yet to pass it, a faster
+    pace more of all that has yet to enter the stage; what is booked stays.
     """
     now, so_far = draws[draws["draw"] == 0].sort_values("stage").reset_index(drop=True), so_far.iloc[0]
     passing = (now["under_way_value"] + now["to_come_value"]).cumsum()
-    year = now["year_value"].cumsum()
+    year = standing["pace_per_month"] * 12 * now["value"]
     levers = _pull(now, rates, standing, passing, passing - now["under_way_value"], more)
     levers = levers.assign(year_difference=_pull(now, rates, standing, year, year, more)["difference"])
     forecast = round(so_far["booked"] + passing.iloc[-1], 2)

@@ -19,7 +19,8 @@ from platform import platform, python_version
 
 import pandas as pd
 
-from attribution.agreement import find_beside, month_days
+from attribution.agreement import month_days
+from attribution.agreement_file import find_beside
 from attribution.page import render_page
 from attribution.tables import CRM, TableError
 from attribution.workbook import find_tables, write_workbook
@@ -64,11 +65,23 @@ def run_reports(runs: Mapping[str | Path, dict], out: str | Path = "reports", *,
 def name_report(notebook: Path, parameters: dict) -> str:
     """Name a report's files: as its notebook, and as the stage where it speaks of another than the won one.
 
+    A stage with other characters than A-Z, a-z, 0-9 and -, or more than 40, gets a digest: no two share a name.
+
     >>> name_report(Path("notebooks/campaign_roi.ipynb"), {"month": "2026-10", "stage": "mql"})
     'campaign_roi_mql'
     """
-    stage = re.sub("[^A-Za-z0-9-]+", "-", parameters.get("stage") or "")
-    return notebook.stem + f"_{stage}" * bool(stage)
+    stage = parameters.get("stage") or ""
+    is_plain = re.fullmatch("[A-Za-z0-9-]{,40}", stage)
+    return notebook.stem + f"_{stage if is_plain else add_digest(stage)}" * bool(stage)
+
+
+def add_digest(text: str) -> str:
+    """Name a file for a text that is no safe name: the letters, digits, _ and - in it, and a digest of it all.
+
+    >>> add_digest("../etc")
+    'etc-f7f9121f'
+    """
+    return re.sub("[^A-Za-z0-9_-]", "", text)[:40] + f"-{_digest(text)[:8]}"
 
 
 def _month_folder(runs: Mapping[Path, dict], out: str | Path) -> Path:

@@ -25,11 +25,12 @@ def find_segments(entries: pd.DataFrame, crm: CRM, by: str) -> pd.DataFrame:
     """Part the records that entered a stage by one field of SEGMENTS; channel and campaign are the first touch's.
 
     Returns one row per record: record_id, segment ("not known" where nothing is known), weight (1). A deal has its
-    account's country, industry and type, and the first touch of the people whose deal it is.
+    account's country, industry and type, and the first touch of the people whose deal it is. A touch counts up to the
+    day after the last of the record's entries given.
     Raises ValueError when there is no such field.
     """
     check_segments(by)
-    records = entries.drop_duplicates("record_id")[["record_id", "person_id", "account_id", "owner_id"]]
+    records = sort_rows(entries, ["entered_at", "record_id"]).drop_duplicates("record_id", keep="last")
     segment = _FIELDS[by](records, crm, by)
     return records[["record_id"]].assign(segment=segment.astype("str").fillna(UNKNOWN), weight=1.0).reset_index(
         drop=True)
@@ -67,6 +68,8 @@ def _first_touch(records: pd.DataFrame, crm: CRM, by: str) -> pd.Series:
     touches = crm.touches[["touch_id", "person_id", "campaign_id", "touched_at"]]
     met = people[is_in(people["record_id"], records["record_id"])].merge(touches, on="person_id",
                                                                          validate="many_to_many")
+    until = look_up(met["record_id"], records.set_index("record_id")["entered_at"]) + pd.Timedelta(days=1)
+    met = met[met["touched_at"] <= until]
     first = sort_rows(met, ["touched_at", "touch_id"]).drop_duplicates("record_id").set_index("record_id")
     campaign = look_up(records["record_id"], first["campaign_id"])
     column = {"channel": "channel", "campaign": "campaign_name"}[by]

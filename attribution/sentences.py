@@ -48,10 +48,11 @@ NAMES = {
     "history_rate": "of these won", "history_low": "won from", "history_high": "won to",
     "n_unpriced": "without amount", "returned_rate": "share returned", "rest_rate": "of the rest",
     "is_clear": "beyond chance", "is_pooled": "of all segments", "is_reconverted": "became a deal",
-    "left_to": "went back to", "came_back_at": "came again", "pace_per_month": "comes a month",
+    "left_to": "went back to", "came_back_at": "came again", "pace_per_month": "comes a month, also again",
     "year_per_month": "a year at the target takes, a month", "year_low": "from", "year_high": "to",
     "is_enough_a_year": "pace suffices", "n_under_way": "under way", "under_way_value": "expected of these this year",
-    "latest_entry_on": "in time this year until", "is_too_late": "too late", "lag_days": "median days",
+    "latest_entry_on": "in time this year until", "is_too_late": "too late", "lag_days": "median days to the next",
+    "mean_days": "mean days, cut at the longest seen",
     "year_difference": "adds a year", "gap_share": "of this year's gap", "needed": "this year's gap takes",
     "carried_share": "from the stage before",
 }
@@ -495,9 +496,11 @@ def say_reach(coverage: pd.DataFrame, linking: str, outcome: Outcome = WON) -> s
             f"value ({row['n_reached']:,.0f} of {row['n_conversions']:,.0f} {many}).")
 
 
-def glossary() -> pd.DataFrame:
-    """Give the words that the reports use and what they mean: term, meaning."""
-    text = files("attribution").joinpath("glossary.md").read_text(encoding="utf-8")
+def glossary(*first: str) -> pd.DataFrame:
+    """Give the words that the reports use and what they mean: term, meaning; some sections' before the others'."""
+    said = files("attribution").joinpath("glossary.md").read_text(encoding="utf-8")
+    sections = re.split(r"^(?=## )", said, flags=re.MULTILINE)
+    text = "".join(sorted(sections, key=lambda section: not section.removeprefix("## ").startswith(first)))
     entries = re.findall(r"^\* \*\*(.+?)\*\*(.*?)(?=^\* |^#|\Z)", text, re.MULTILINE | re.DOTALL)
     return pd.DataFrame({"term": [term.rstrip(".") for term, _ in entries],
                          "meaning": [re.sub(r"\s+", " ", re.sub(r"[`*]", "", meaning)).strip(" .") + "."

@@ -54,7 +54,8 @@ _FORMATS = {
     "ratio": ("roi", "romi", "roi_low", "roi_high", "crm_roi", "from_roi_low", "from_roi_high", "to_roi_low",
               "to_roi_high"),
     "count": ("depth", "position", "lookback_days", "within_days", "lifecycle", "days", "age_months"),
-    "number": ("days_before", "roas", "median_low", "median_high", "lift", "needed", "needed_low", "needed_high",
+    "number": ("days_before", "days_in_stage",
+               "roas", "median_low", "median_high", "lift", "needed", "needed_low", "needed_high",
                "needed_per_month", "per_month_low", "per_month_high", "pace_per_month", "year_per_month", "year_low",
                "year_high", "months_left", "hours"),
     "day": ("converted_at", "first_touched_at"),
@@ -123,7 +124,7 @@ def _cell(value, form: str, url: str) -> str:
 def _words(value, form: str) -> str:
     """Write one value as a reader reads it; a blank is blank."""
     if isinstance(value, bool | np.bool_):
-        return "yes" if value else ""
+        return "yes" if value else "no"
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     return _WORDS.get(form, str)(value)

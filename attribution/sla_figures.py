@@ -112,7 +112,7 @@ def _go_on(stages: pd.DataFrame) -> list[str]:
     if "conversion_rate" not in stages:
         return [""] * len(stages)
     rates = zip(stages["conversion_rate"], stages["rate_low"], stages["rate_high"], strict=True)
-    return [f"{percent(rate)} go on ({percent(low)} to {percent(high)})" if pd.notna(rate) else ""
+    return [f"{percent(rate)} go on in the end ({percent(low)} to {percent(high)})" if pd.notna(rate) else ""
             for rate, low, high in rates]
 
 
@@ -268,7 +268,7 @@ def plot_levers(levers: pd.DataFrame, title: str, currency: str, target: float |
 def _gains(levers: pd.DataFrame, currency: str) -> list[str]:
     """Write what each lever moves and adds, in a line."""
     rows = zip(levers["now"], levers["then"], levers["year_difference"], levers["difference"], strict=True)
-    return [f"{safe(now)} → {safe(then)}: adds {money(adds, currency)} a year, {money(soon, currency)} of it this year"
+    return [f"{safe(now)} → {safe(then)}: adds {money(adds, currency)} a year, {money(soon, currency)} in this one"
             for now, then, adds, soon in rows]
 
 

@@ -8,17 +8,16 @@ from attribution.sentences import count, money, name_stage, percent
 #: What columns are called in tables of conversion, of responses and of levers, where other tables mean something else.
 STEP_NAMES = {"n_reached": "came further"}
 RESPONSE_NAMES = {"n_counted": "limit passed", "n_in_time": "in time", "n_before": "contacted before",
-                  "n_left": "left before due", "n_open": "still in time"}
+                  "n_left": "left before due", "n_open": "still in time", "n_judged": "attempts due"}
 LEVER_NAMES = {"name": "what changes", "difference": "adds this year"}
 #: What a reader sees of the widest tables; the workbook has all columns.
-STEP_COLUMNS = ("from_stage", "to_stage", "unit", "conversion_rate", "rate_low", "rate_high", "basis", "within_days",
-                "n", "n_reached", "n_returned", "n_out", "n_waiting", "entered_from_on", "entered_to_on")
+STEP_COLUMNS = ("from_stage", "to_stage", "unit", "entered_from_on", "entered_to_on", "n", "n_reached", "n_waiting",
+                "within_days", "conversion_rate", "rate_low", "rate_high", "basis")
 RATE_COLUMNS = ("segment", "n", "n_reached", "n_returned", "n_out", "n_waiting", "conversion_rate", "rate_low",
                 "rate_high", "basis")
-FUNNEL_COLUMNS = ("stage", "n_entered", "n_again", "n_imputed", "value", "value_low", "value_high", "worth")
+FUNNEL_COLUMNS = ("stage", "n_entered", "n_imputed", "n_again", "value", "value_low", "value_high", "worth")
 SUMMARY_COLUMNS = ("n", "n_counted", "n_in_time", "compliance_rate", "compliance_low", "compliance_high", "is_kept",
-                   "median_hours", "p90_hours", "raw_median_hours", "raw_p90_hours", "never_share", "attempts_rate",
-                   "n_before", "n_left", "n_open")
+                   "median_hours", "p90_hours", "raw_median_hours", "never_share", "n_judged", "attempts_rate")
 LIMBO_COLUMNS = ("person_id", "owner_id", "team", "handed_over_at", "due_at", "overdue_days", "n_entry", "value")
 PIPELINE_COLUMNS = ("stage", "n", "value", "by_probability", "by_history", "n_history", "history_rate", "history_low",
                     "history_high", "n_unpriced")
@@ -82,10 +81,10 @@ def title_sla(agreement: Agreement, month: str) -> str:
     return f"{company}SLA and conversion, {pd.Period(month, 'M').strftime('%B %Y')}"
 
 
-def say_scope(owner: str | None, period: str) -> str:
+def say_scope(owner: str | None, period: str, today: pd.Timestamp) -> str:
     """Say whom and what time the report speaks of."""
     whose = "everybody" if owner is None else f"{owner} alone; marketing's promise, values and plan are everybody's"
-    return f"The period is {period}, up to the end of the month. Sales' figures are those of {whose}."
+    return f"The period is {period}, as known at the end of {today:%Y-%m-%d}. Sales' figures are those of {whose}."
 
 
 def say_marketing(progress: pd.DataFrame, promise: Promise, period: str) -> str:
@@ -125,36 +124,44 @@ def say_value_promise(progress: pd.DataFrame, promise: Promise, currency: str) -
 def say_sales(summary: pd.DataFrame, promise: Promise) -> str:
     """Say how sales stands to its promise."""
     row = summary.iloc[0]
+    if row["n_unknown"]:
+        return "Sales' promise cannot be judged: the export has no calls, e-mails or meetings of sales."
     if not row["n_counted"]:
         return "No lead was handed over whose limit has passed, so sales' promise cannot be judged yet."
     limit = hours(promise.within_hours) if promise.within_hours else f"{promise.within_days:g} days"
     business = "business " if promise.within_hours else ""
     verdict = "keeps its promise" if row["is_kept"] else "does not keep its promise"
     tries = (f" {promise.attempts:,} attempts within {promise.within_days:g} days were made for "
-             f"{percent(row['attempts_rate'])}." if promise.attempts else "")
+             f"{percent(row['attempts_rate'])} of the {row['n_judged']:,.0f} whose days are over."
+             if promise.attempts and row["n_judged"] else "")
     return (f"Sales {verdict}: {percent(row['compliance_rate'])}"
             f"{span(row['compliance_low'], row['compliance_high'], percent)} of {count(row['n_counted'], 'lead')} were "
             f"contacted within {limit.replace(' hour', f' {business}hour')}; {percent(row['promised_share'])} was "
             f"promised.{tries}")
 
 
-def say_limbo(limbo: pd.DataFrame, owners: pd.DataFrame, currency: str) -> str:
+def say_limbo(limbo: pd.DataFrame, summary: pd.DataFrame, owners: pd.DataFrame, currency: str) -> str:
     """Say how many leads nobody has tried to reach, what they are worth, and how many no person owns."""
+    if summary["n_unknown"].iloc[0]:
+        return "Who is in limbo cannot be told: the export has no calls, e-mails or meetings of sales."
     if not len(limbo):
         return "No lead is in limbo: everyone handed over was contacted, or is still in time."
-    nobody = (~limbo["owner_id"].isin(owners.loc[owners["is_human"], "owner_id"])).sum()
-    worth = limbo["value"].sum(min_count=1)
-    at_risk = f", {money(worth, currency)} at risk at what the stage is worth" if pd.notna(worth) else ""
+    nobody = (~limbo["owner_id"].isin(owners.loc[owners["is_human"] & owners["is_active"], "owner_id"])).sum()
+    worth, fresh = limbo["value"].sum(min_count=1), (limbo["overdue_days"] <= 30).sum()
+    at_risk = (f" They were worth {money(worth, currency)} when they were handed over, and are worth less by the day."
+               if pd.notna(worth) else "")
     are = "is" if len(limbo) == 1 else "are"
-    return (f"{count(len(limbo), 'lead')} {are} in limbo: handed over, the limit passed, nobody tried{at_risk}; "
-            f"{nobody:,} of them belong to no person (a queue, or an unknown owner).")
+    whose = (f" {nobody:,} belong to nobody who could call (a queue, an unknown or an inactive owner)." if len(owners)
+             else "")
+    return (f"{count(len(limbo), 'lead')} {are} in limbo: handed over, the limit passed, nobody tried; {fresh:,} of "
+            f"them for less than a month.{at_risk}{whose}")
 
 
 def say_forecast(forecast: pd.DataFrame, year: pd.DataFrame, currency: str) -> str:
     """Say where the year's revenue is heading, against the target."""
     row, now = forecast.set_index("part").loc["in all"], year.iloc[0]
-    heading = (f"Year {now['fiscal_year']}: {money(now['booked'], currency)} booked; at the present pace it ends with "
-               f"{money(row['value'], currency)}"
+    heading = (f"Year {now['fiscal_year']}: {money(now['booked'], currency)} booked; with what is under way, and what "
+               f"still comes in time, it is expected to end with {money(row['value'], currency)}"
                f"{span(row['value_low'], row['value_high'], lambda value: money(value, currency))}")
     if pd.isna(now["target"]):
         return heading + ". No target is set for the year: write one under [targets] in agreement.toml."
@@ -182,14 +189,14 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
          f"{span(response['compliance_low'], response['compliance_high'], percent).strip(' ()')}"),
         ("Median time to contact", hours(response["median_hours"]),
          f"of business; {hours(response['raw_median_hours'])} on the wall clock"),
-        ("Leads in limbo", _whole(len(limbo)), f"{cash(worth)} at risk"),
+        ("Leads in limbo", _whole(len(limbo)), f"{cash(worth)} when handed over"),
         ("Returned to marketing", percent(back["returned_share"]),
          f"{back['n_returned']:,.0f} of {back['n']:,.0f} handed over in 12 months\n{back['n_back']:,.0f} came again"),
         ("Win rate", percent(win["win_rate"]), f"{win['n_won']:,.0f} of {n_closed:,.0f} closed in the period\n"
          f"{span(win['rate_low'], win['rate_high'], percent).strip(' ()')}"),
         ("Pipeline velocity", cash(pace["velocity"]) + " a day" * pd.notna(pace["velocity"]),
          count(pace["n_open"], "open deal")
-         + (f", {pace['cycle_days']:,.0f} days each" if pd.notna(pace["cycle_days"]) else "")),
+         + (f"; won ones took {pace['cycle_days']:,.0f} days" if pd.notna(pace["cycle_days"]) else "")),
         (f"Year {now['fiscal_year']} heads for", cash(ends["value"]),
          f"target {cash(now['target'])}\n{span(ends['value_low'], ends['value_high'], cash).strip(' ()')}")]
     return pd.DataFrame(rows, columns=["label", "value", "note"])
@@ -198,10 +205,9 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
 def title_funnel(stages: pd.DataFrame, wins: pd.DataFrame, period: str, currency: str) -> str:
     """Title the funnel with what came in at the top and out at the bottom."""
     first, last = stages.iloc[0], stages.iloc[-1]
-    new, out = (name_stage(str(row["stage"]), row["n_entered"]) for row in (first, last))
-    won = money(wins["value_won"].iloc[0], currency)
+    new, won = name_stage(str(first["stage"]), first["n_entered"]), money(wins["value_won"].iloc[0], currency)
     return (f"{period}: {first['n_entered']:,.0f} new {new} came in at the top; "
-            f"{last['n_entered']:,.0f} {out} came out, {won} won")
+            f"{count(last['n_entered'], 'deal')} came out, {won} won")
 
 
 def title_flows(flows: pd.DataFrame) -> str:
@@ -224,10 +230,12 @@ def title_burn_up(progress: pd.DataFrame, promise: Promise, period: str) -> str:
 def title_response(summary: pd.DataFrame) -> str:
     """Title the response curve with its median and the share never reached."""
     row = summary.iloc[0]
+    if row["n_unknown"]:
+        return "When leads are contacted is not known"
     if pd.isna(row["median_hours"]):
         return "Fewer than half of the leads have been contacted, so there is no median time to contact"
     return (f"Half of the leads are contacted within {hours(row['median_hours'])} of business; "
-            f"{percent(row['never_share'])} of those due, never")
+            f"{percent(row['never_share'])} of those due, not so far")
 
 
 def title_compliance(summary: pd.DataFrame, whose: str = "owners") -> str:
@@ -235,7 +243,7 @@ def title_compliance(summary: pd.DataFrame, whose: str = "owners") -> str:
     known = summary[summary["n_counted"] > 0]
     kept = known["is_kept"].eq(True).sum()
     keep = "keeps" if kept == 1 else "keep"
-    return f"{kept:,} of {len(known):,} {whose} {keep} the promise; the bars are what chance alone allows"
+    return f"{kept:,} of {len(known):,} {whose} {keep} the promise; the bars are 95 % intervals"
 
 
 def title_triangle(triangle: pd.DataFrame, from_stage: str, to_stage: str) -> str:
@@ -258,6 +266,16 @@ def title_incidence(incidence: pd.DataFrame, from_stage: str, to_stage: str) -> 
     return (f"After {days:,.0f} days {percent(known['reached'])} of the {name_stage(from_stage, 2)} are "
             f"{name_stage(to_stage, 2)} or further, {percent(known['returned'])} went back, {percent(known['out'])} "
             "left")
+
+
+def title_rates(from_stage: str, to_stage: str, within_days: float, by: str) -> str:
+    """Title a table of rates with the step, the time given to it, and what parts it.
+
+    >>> title_rates("mql", "sql", 30, "lead_source")
+    'From MQL to SQL within 30 days, by lead source'
+    """
+    step = f"From {name_stage(from_stage)} to {name_stage(to_stage)}"
+    return f"{step} within {within_days:,.0f} days, by {by.replace('_', ' ')}"
 
 
 def title_conversion(rates: pd.DataFrame, from_stage: str, to_stage: str, by: str) -> str:
@@ -289,8 +307,8 @@ def say_values(values: pd.DataFrame, currency: str) -> str:
     parts = [f"{name_stage(str(row.stage))} {money(row.value, currency)}"
              f"{span(row.value_low, row.value_high, lambda value: money(value, currency))}"
              for row in known.itertuples()]
-    return (f"What one entry into a stage is worth, on average: {'; '.join(parts)}. These are never added to booked "
-            "deals.")
+    return (f"What one entry into a stage is worth, on average: {'; '.join(parts)}. By what becomes of the entries of "
+            "the last 24 months in the end, however long it takes; never added to booked deals.")
 
 
 def say_pipeline_weight(weighted: pd.DataFrame, currency: str) -> str:
@@ -336,7 +354,9 @@ def title_plan(plan: pd.DataFrame, year: pd.DataFrame, stage: str, currency: str
     if not len(plan):
         return "No target is set, so there is nothing to plan back from"
     target, row = money(year["target"].iloc[0], currency), plan.set_index(plan["stage"].astype(str)).loc[stage]
-    takes = f"{row['year_per_month']:,.0f} {name_stage(stage, 2)} a month"
+    if pd.isna(row["year_per_month"]):
+        return f"What a year of {target} takes is not known: a rate on the way is not"
+    takes = f"{row['year_per_month']:,.0f} {name_stage(stage, 2)} a month, those who come again too"
     if row["is_enough_a_year"]:
         return f"The present pace suffices for a year of {target}, which takes {takes}"
     return f"A year of {target} takes {takes}; {row['pace_per_month']:,.0f} come"
@@ -356,8 +376,8 @@ def say_plan(plan: pd.DataFrame, year: pd.DataFrame, currency: str) -> str:
     if not late:
         return text
     names = " and ".join(filter(None, [", ".join(late[:-1]), late[-1]]))
-    return (f"{text} Of the usual {names} that enter from now on, most would be won only after the year's end: this "
-            "gap closes with the deals that are open.")
+    return (f"{text} Of the usual {names} that enter from now on, most would be won only after the year's end: more of "
+            "the deals that are open would have to be won, or larger ones.")
 
 
 def name_levers(levers: pd.DataFrame, currency: str) -> pd.DataFrame:

@@ -1,12 +1,17 @@
 """All steps of the funnel at once: each pair of neighbouring stages, by cohort and by period."""
 
+from itertools import pairwise
+
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.cohorts import build_passages, cohort_conversion, period_conversion, ripening_days
-from attribution.tables import sort_rows
+from attribution.cohorts import MEASURES, PERIOD, build_passages, cohort_conversion, period_conversion, ripening_days
+from attribution.tables import DAY, sort_rows, stack_rows
 
 LONGEST_DAYS = 270                                   # to wait for a step, so that a year's cohort can show it
+CONVERSIONS = {name: kind for name, kind in MEASURES.items() if name != "segment"} | {
+    "from_stage": "str", "to_stage": "str", "unit": "str", "within_days": "int64", "entered_from_on": DAY,
+    "entered_to_on": DAY}
 
 
 def conversion_steps(entries: pd.DataFrame, agreement: Agreement, *, first: pd.Timestamp, last: pd.Timestamp,
@@ -18,10 +23,12 @@ def conversion_steps(entries: pd.DataFrame, agreement: Agreement, *, first: pd.T
     deals", deals, or the accounts of those), entered_from_on and entered_to_on (local days), within_days, and the
     columns of cohort_conversion. An account counts once, from its first deal in the cohort.
     """
-    stages = entries["stage"].cat.categories
-    rows = [_measure_step(entries, agreement, one, other, unit, first, last, as_of)
-            for one, other in zip(stages, stages[1:], strict=False) for unit in _units(agreement, one, other)]
-    return pd.concat(rows, ignore_index=True).drop(columns="segment")
+    steps = []
+    for one, other in pairwise(entries["stage"].cat.categories):
+        passages, units = build_passages(entries, one, other, as_of=as_of), _units(agreement, one, other)
+        step = pd.concat([_measure_unit(passages, agreement, unit, first, last) for unit in units])
+        steps.append(step.assign(from_stage=one, to_stage=other))
+    return stack_rows(steps, CONVERSIONS)[list(CONVERSIONS)]
 
 
 def _units(agreement: Agreement, one: str, other: str) -> tuple[str, ...]:
@@ -30,17 +37,16 @@ def _units(agreement: Agreement, one: str, other: str) -> tuple[str, ...]:
     return ("people to deals",) if other in agreement.deal_stages else ("people",)
 
 
-def _measure_step(entries: pd.DataFrame, agreement: Agreement, one: str, other: str, unit: str, first: pd.Timestamp,
-                  last: pd.Timestamp, as_of: pd.Timestamp) -> pd.DataFrame:
-    passages = build_passages(entries, one, other, as_of=as_of)
+def _measure_unit(passages: pd.DataFrame, agreement: Agreement, unit: str, first: pd.Timestamp,
+                  last: pd.Timestamp) -> pd.DataFrame:
     within_days = min(ripening_days(passages), LONGEST_DAYS)
-    rows = passages if unit != "accounts" else join_accounts(passages)
     waits = [pd.Timedelta(0), pd.Timedelta(days=within_days)]
-    table = pd.concat([cohort_conversion(rows, first=first - wait, last=last - wait, within_days=within_days)
-                       for wait in waits], ignore_index=True)
+    cohorts = [passages[passages["entered_at"].between(first - wait, last - wait)] for wait in waits]
+    rows = cohorts if unit != "accounts" else map(join_accounts, cohorts)
+    table = pd.concat([cohort_conversion(each, first=first - wait, last=last - wait, within_days=within_days)
+                       for each, wait in zip(rows, waits, strict=True)], ignore_index=True)
     since, until = (agreement.day_of(pd.Series([moment - wait for wait in waits])) for moment in (first, last))
-    return table.assign(from_stage=one, to_stage=other, unit=unit, within_days=within_days, entered_from_on=since,
-                        entered_to_on=until)
+    return table.assign(unit=unit, within_days=within_days, entered_from_on=since, entered_to_on=until)
 
 
 def join_accounts(passages: pd.DataFrame) -> pd.DataFrame:
@@ -67,9 +73,8 @@ def period_steps(entries: pd.DataFrame, *, first: pd.Timestamp, last: pd.Timesta
 
     Returns one row per pair of neighbouring stages, with the columns of period_conversion.
     """
-    stages = entries["stage"].cat.categories
-    return pd.concat([period_conversion(entries, one, other, first=first, last=last)
-                      for one, other in zip(stages, stages[1:], strict=False)], ignore_index=True)
+    return stack_rows([period_conversion(entries, one, other, first=first, last=last)
+                       for one, other in pairwise(entries["stage"].cat.categories)], PERIOD)
 
 
 def complete_funnel(stages: pd.DataFrame, rates: pd.DataFrame, wins: pd.DataFrame) -> pd.DataFrame:
@@ -77,9 +82,12 @@ def complete_funnel(stages: pd.DataFrame, rates: pd.DataFrame, wins: pd.DataFram
 
     `stages` is what funnel_table returns, `rates` transition_rates, `wins` win_rate of the same period.
     Returns the rows with conversion_rate, rate_low and rate_high (blank at the last stage); the last one's worth is the
-    value won.
+    value won, its value the average of that.
     """
     next_rate = rates.set_index(rates["from_stage"].astype(str))[["rate", "rate_low", "rate_high"]].rename(
         columns={"rate": "conversion_rate"})
     table = stages.join(next_rate.reindex(stages["stage"].astype(str)).set_axis(stages.index))
-    return table.assign(worth=table["worth"].where(table.index < len(table) - 1, wins["value_won"].iloc[0]))
+    won, is_last = wins.iloc[0], pd.Series(table.index == len(table) - 1, table.index)
+    average = round(won["value_won"] / won["n_won"], 2) if won["n_won"] else float("nan")
+    return table.assign(worth=table["worth"].mask(is_last, won["value_won"]), value=table["value"].mask(
+        is_last, average), value_low=table["value_low"].mask(is_last), value_high=table["value_high"].mask(is_last))

@@ -329,6 +329,16 @@ def sort_rows(table: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return table.take(order.to_numpy())
 
 
+def stack_rows(tables: list[pd.DataFrame], types: dict) -> pd.DataFrame:
+    """Put tables of the same columns below each other; no table at all gives one of no rows, of those types.
+
+    >>> stack_rows([], {"n": "int64"}).dtypes.to_dict()
+    {'n': dtype('int64')}
+    """
+    none = pd.DataFrame(columns=list(types)).astype(types)
+    return pd.concat(tables, ignore_index=True) if tables else none
+
+
 def empty_table(name: str) -> pd.DataFrame:
     """Make a table of no rows with every column and type of its schema.
 

@@ -17,7 +17,7 @@ N_ACCOUNTS, N_PEOPLE = 40_000, 267_000
 def run(folder: str) -> None:
     """Read the export and credit every model, and print the seconds of each step."""
     start = perf_counter()
-    from attribution.agreement import read_agreement
+    from attribution.agreement_file import read_agreement
     from attribution.credit import compare_models
     from attribution.entries import build_entries
     from attribution.funnel import build_conversions

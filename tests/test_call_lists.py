@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from conftest import make
 from hypothesis import given
 from hypothesis import strategies as st
 from test_workbook import cells_of
@@ -51,21 +52,23 @@ def test_call_lists_are_two_files_per_owner_with_local_times(tmp_path):
         "A4": "005B", "B4": "ann", "D4": cells["D3"], "E4": cells["E3"], "F4": 5.56, "G4": 1500.5}
 
 
-def test_call_lists_take_the_place_of_the_day_s_earlier_ones_alone(tmp_path):
+def test_call_lists_leave_the_day_s_earlier_ones_and_the_notes_in_them(tmp_path):
     write(make_calls(("005A", "bo")), tmp_path)
-    (tmp_path / "2026-10-30").mkdir()
-    write(make_calls(("005B", "ann")), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["2026-10-30", "2026-10-31"]
-    assert sorted(file.name for file in (tmp_path / "2026-10-31").iterdir()) == ["005B.csv", "005B.xlsx"]
-
-
-def test_call_lists_stay_as_they_were_when_one_cannot_be_written(tmp_path):
-    write(make_calls(("005A", "bo")), tmp_path)
+    (tmp_path / "2026-10-31" / "005A.csv").write_text("called bo twice")
+    (tmp_path / "2026-10-31" / "notes.txt").write_text("bo is on leave")
     before = {file.name: file.read_bytes() for file in (tmp_path / "2026-10-31").iterdir()}
-    with pytest.raises(ValueError, match="^workbook: sheet call list, column person_id: row 1 does not fit"):
-        write(make_calls(("005A", "ann"), ("005B", "x" * 32768)), tmp_path)
+    with pytest.raises(ValueError, match="2026-10-31: there is one already, perhaps with notes in it. Move it away, or "
+                                         "name another folder with --out$"):
+        write(make_calls(("005B", "ann")), tmp_path)
     assert {file.name: file.read_bytes() for file in (tmp_path / "2026-10-31").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["2026-10-31"]
+    assert write(make_calls(("005B", "ann")), tmp_path / "other") == tmp_path / "other" / "2026-10-31"
+
+
+def test_no_call_list_is_left_when_one_cannot_be_written(tmp_path):
+    with pytest.raises(ValueError, match="^workbook: sheet call list, column person_id: row 1 does not fit"):
+        write(make_calls(("005A", "ann"), ("005B", "x" * 32768)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_call_lists_refuse_a_file_in_the_folder_s_place(tmp_path):
@@ -96,8 +99,14 @@ def test_call_lists_quote_what_a_spreadsheet_would_run(tmp_path, text):
 
 
 @pytest.fixture
+def crm(crm):
+    """The small CRM, in which sales has one task and has contacted nobody."""
+    return replace(crm, activities=make("activities", activity_id=["a1"], kind="task"))
+
+
+@pytest.fixture
 def promised(agreement):
-    """Sales contacts each new lead within two business days; the small CRM has no activity at all."""
+    """Sales contacts each new lead within two business days."""
     return replace(agreement, promises=(Promise("sales", "lead", "month", within_hours=16),))
 
 
@@ -119,7 +128,9 @@ def test_find_limbo_refuses_what_it_cannot_know(crm, agreement, promised):
     with pytest.raises(ValueError, match="^as_of: 2026-10-31 has no data; the export's last edit is of 2026-10-30$"):
         find_limbo(replace(crm, exported_at=pd.Timestamp("2026-10-30T21:59:00Z")), promised)
     with pytest.raises(ValueError, match="^as_of: 2026-10-31 has no data; nobody was in the CRM yet$"):
-        find_limbo(replace(crm, people=crm.people[:0]), promised)
+        find_limbo(replace(crm, people=crm.people[:0], activities=crm.activities[:0]), promised)
+    with pytest.raises(ValueError, match="^limbo: the export has no calls, e-mails or meetings, so nobody can be said"):
+        find_limbo(replace(crm, activities=crm.activities[:0]), promised)
     with pytest.raises(ValueError, match="there is no promise by sales"):
         find_limbo(crm, agreement)
 
@@ -129,11 +140,13 @@ def digest(owner_id):
 
 
 def test_files_are_named_for_owners_and_never_lead_elsewhere():
-    ids = ["005A", "../../etc/passwd", "...", "Åsa", "no_owner", "005b", "005B", "x" * 200, None, "005A"]
+    ids = ["005A", "../../etc/passwd", "...", "Åsa", "no_owner", "005b", "005B", "x" * 200, None, "005A", "y\n",
+           "y" * 40, "y" * 41]
     assert name_files(pd.Series(ids, dtype="str")).tolist() == [
         "005A", f"etcpasswd-{digest('../../etc/passwd')}", f"-{digest('...')}", f"sa-{digest('Åsa')}",
         f"no_owner-{digest('no_owner')}", f"005b-{digest('005b')}", f"005B-{digest('005B')}",
-        f"{'x' * 40}-{digest('x' * 200)}", "no_owner", "005A"]
+        f"{'x' * 40}-{digest('x' * 200)}", "no_owner", "005A", f"y-{digest('y' + chr(10))}", "y" * 40,
+        f"{'y' * 40}-{digest('y' * 41)}"]
 
 
 @given(st.lists(st.text(max_size=5), max_size=8))
@@ -148,3 +161,8 @@ def test_say_calls_counts_leads_without_an_owner_too():
     assert say_calls(make_calls((None, "bo"), (None, "ann")), dropped) == (
         "2 leads of 1 owner; 0 opted out were left out (0 opted out of e-mail, 0 not to be called)")
     assert say_calls(make_calls(), dropped).startswith("0 leads of 0 owners;")
+
+
+def test_find_limbo_refuses_an_export_without_activities(crm, promised):
+    with pytest.raises(ValueError, match="^limbo: the export has no calls, e-mails or meetings, so nobody can be said"):
+        find_limbo(replace(crm, activities=make("activities")), promised)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import attribution
-from attribution.agreement import check_agreement
 from attribution.call_lists import find_limbo
 from attribution.cli import main
+from attribution.drafting import check_agreement
 from attribution.simulate import write_company
 
 ROOT = Path(__file__).parents[1]
@@ -94,6 +94,8 @@ SLA = {"period": "quarter", "segment_by": "country", "owner": "Sales South"}
     ("campaign-roi", [], {"campaign_roi": {}}),
     ("campaign-roi", ROI_OPTIONS, {"campaign_roi": ROI}),
     ("sla-conversion", SLA_OPTIONS, {"sla_conversion": SLA}),
+    ("all", ["--owner", "none", "--lookback-days", "90"],
+     {"campaign_roi": {"lookback_days": 90}, "sla_conversion": {"owner": "none"}}),
     ("all", [*ROI_OPTIONS, *SLA_OPTIONS], {"campaign_roi": ROI, "sla_conversion": SLA}),
 ])
 def test_report_gives_each_notebook_its_own_options(runs, capsys, report, options, parameters):
@@ -126,9 +128,24 @@ def test_agreement_check_prints_every_finding_and_counts_them(small, tmp_path, c
     crm, agreement = attribution.read_crm(folder), attribution.read_agreement(folder)
     findings = check_agreement(crm, agreement)
     *lines, last = capsys.readouterr().out.splitlines()
-    assert lines == (findings["key"] + ": " + findings["finding"]).tolist()
+    assert lines[:len(findings)] == (findings["key"] + ": " + findings["finding"]).tolist()
     assert any("Nowhere" in line for line in lines) and any("'Disqualified'" in line for line in lines)
     assert last == f"agreement.toml: 5 stages, 2 promises; {len(lines)} things to look at"
+
+
+def test_agreement_check_says_what_the_export_lacks_after_the_findings(small, tmp_path, capsys):
+    folder = edit_agreement(small, tmp_path / "edited", '"Marketing Qualified"', '"Nowhere"')
+    (folder / "LeadHistory.csv").unlink()
+    assert main(["agreement", "check", "--data", str(folder)]) == 0
+    crm = attribution.read_crm(folder)
+    findings = check_agreement(crm, attribution.read_agreement(folder))
+    *lines, last = capsys.readouterr().out.splitlines()
+    lacking = (crm.missing["source"] + ": " + crm.missing["consequence"]).tolist()
+    told_by_a_finding = [line for line in lacking if line.startswith("agreement.toml: ")]
+    assert told_by_a_finding and sum("Nowhere" in line for line in lines) == 1
+    assert lines[len(findings):] == [line for line in lacking if line not in told_by_a_finding]
+    assert "LeadHistory.csv: MQL and SQL cannot be dated" in lines
+    assert last.endswith(f"; {len(lines)} things to look at")
 
 
 def test_agreement_check_names_the_key_at_fault(small, tmp_path, capsys):
@@ -154,11 +171,25 @@ def test_limbo_writes_whom_each_owner_is_to_call(small, tmp_path, capsys):
 @pytest.mark.parametrize(("day", "words"), [
     ("31.10.2026", "argument --as-of: '31.10.2026' is not a day like 2026-10-31"),
     ("2026-02-30", "argument --as-of: '2026-02-30' is not a day like 2026-10-31"),
+    ("9999-12-31", "argument --as-of: '9999-12-31' is not between 1900 and 2200"),
+    ("2201-01-01", "argument --as-of: '2201-01-01' is not between 1900 and 2200"),
+    ("1899-12-31", "argument --as-of: '1899-12-31' is not between 1900 and 2200"),
+    ("0001-01-01", "argument --as-of: '0001-01-01' is not between 1900 and 2200"),
+    ("2200-12-31", "as_of: 2200-12-31 has no data; the export's last edit is of 2026-11-13"),
+    ("1900-01-01", "as_of: 1900-01-01 has no data; nobody was in the CRM yet"),
     ("2027-01-01", "as_of: 2027-01-01 has no data; the export's last edit is of 2026-11-13"),
 ])
 def test_limbo_refuses_a_day_that_it_cannot_know(small, tmp_path, capsys, day, words):
     assert words in refused(capsys, "limbo", "--as-of", day, "--data", small, "--out", tmp_path / "limbo")
     assert not (tmp_path / "limbo").exists()
+
+
+def test_limbo_leaves_a_day_s_folder_that_is_there(small, tmp_path, capsys):
+    (tmp_path / "2026-10-31").mkdir()
+    (tmp_path / "2026-10-31" / "notes.txt").write_text("called")
+    words = refused(capsys, "limbo", "--as-of", "2026-10-31", "--data", small, "--out", tmp_path)
+    assert "2026-10-31: there is one already, perhaps with notes in it. Move it away, or name another folder" in words
+    assert contents(tmp_path) == {Path("2026-10-31"): False, Path("2026-10-31", "notes.txt"): b"called"}
 
 
 def test_explain_shares_out_what_the_export_says_the_deal_was_worth(capsys):

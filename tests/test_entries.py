@@ -5,11 +5,12 @@ import dataclasses
 import pandas as pd
 import pytest
 from conftest import AS_OF, lead_crm, make
+from hand_overs import HELSINKI, entries_of, moments
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.agreement import Agreement, Stage
-from attribution.entries import build_entries, link_deals
+from attribution.entries import build_entries, find_contradictions, link_deals
 from attribution.tables import CRM, UTC
 
 
@@ -138,6 +139,19 @@ def test_entries_end_where_the_next_begins_and_tell_the_way_back(crm):
         ("lead", 1, 1, "03-01", "03-02", "mql"), ("mql", 1, 1, "03-02", "03-05", "sql"),
         ("sql", 1, 1, "03-05", "03-09", "lead"), ("lead", 2, 2, "03-09", "04-01", "mql"),
         ("mql", 2, 2, "04-01", "04-03", "out")]
+
+
+def test_entries_of_one_second_stand_in_the_order_of_the_history(crm):
+    at = "2026-03-02T10:00:00Z"
+    there_and_back = lead_crm(crm, ("Open", "MQL", at), ("MQL", "Recycled", at))
+    assert fates(build_entries(there_and_back, Agreement()), "ann") == [
+        ("lead", 1, 1, "03-01", "03-02", "mql"), ("lead", 2, 2, "03-02", None, None),
+        ("mql", 1, 1, "03-02", "03-02", "lead")]
+    onwards = lead_crm(crm, ("Open", "Recycled", at), ("Recycled", "SQL", at), ("SQL", "Disqualified", at))
+    assert fates(build_entries(onwards, Agreement()), "ann")[-1] == ("sql", 1, 1, "03-02", "03-02", "out")
+    skipped = lead_crm(crm, ("Open", "SQL", at), ("SQL", "Recycled", at))
+    assert [fate[:2] for fate in fates(build_entries(skipped, Agreement()), "ann")] == [
+        ("lead", 1), ("lead", 2), ("mql", 1), ("sql", 1)]
 
 
 def test_entries_go_on_through_statuses_that_the_agreement_does_not_name(crm):
@@ -288,7 +302,7 @@ def test_entries_of_any_history_are_whole_and_do_not_hang_on_its_order(crm_of_tw
     entries = build_entries(own, Agreement())
     people = entries[entries["person_id"].notna()]
     for _, line in people.groupby("record_id"):
-        line = line[~line["is_contradictory"]].sort_values(["entered_at", "stage"])
+        line = line[~line["is_contradictory"]].sort_values(["lifecycle", "stage"])
         left, entered = line["left_at"].iloc[:-1], line["entered_at"].iloc[1:]
         assert (left.to_numpy() <= entered.to_numpy()).all()                  # one is in one stage at a time
         assert (line["left_at"].isna() == line["left_to"].isna()).all()
@@ -311,3 +325,25 @@ def crm_of_two(request):
     people = make("people", person_id=["ann", "cy"], account_id="acme", created_at="2026-03-01T10:00:00Z",
                   lead_created_at="2026-03-01T10:00:00Z")
     return CRM(people=people, exported_at=moment("2026-11-02T06:00Z"), as_of=AS_OF, **empty)
+
+
+def test_contradictions_are_counted_with_what_is_done(crm):
+    odd = dataclasses.replace(
+        crm, people=crm.people.assign(converted_on=pd.to_datetime(
+            ["2026-02-28", None, "2026-06-10", None]).as_unit("us")),
+        stage_changes=crm.stage_changes.assign(changed_at=moments(
+            ["2026-03-01T09:59Z", "2026-03-20T10:00Z", "2026-06-10T10:00Z"])),
+        opportunities=crm.opportunities.assign(close_on=pd.to_datetime(
+            ["2026-03-31", "2026-07-15", "2026-01-01"]).as_unit("us")))
+    entries = entries_of(("bo", "lead", "2026-11-02", None, None, {"is_contradictory": True}),
+                         ("ann", "mql", "2026-11-02"))
+    table = find_contradictions(odd, entries, HELSINKI)
+    assert table[["check", "n_rows", "first_ids"]].to_numpy().tolist() == [
+        ["status changed before the lead was made", 1, "L1"], ["lead converted before it was made", 1, "ann"],
+        ["deal closed before it was made", 1, "d1"], ["record made after it had reached a later stage", 1, "bo"]]
+    assert table["consequence"].str.len().min() > 10
+
+
+def test_contradictions_of_sound_data_are_none(crm, agreement):
+    table = find_contradictions(crm, entries_of(("ann", "mql", "2026-11-02")), agreement)
+    assert table["n_rows"].tolist() == [0, 0, 0, 0] and set(table["first_ids"]) == {""}

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.agreement import STAGES, Agreement
-from attribution.cohorts import stage_values
+from attribution.draws import list_steps
 from attribution.planning import (
     _list_fresh,
     draw_funnel,
-    list_steps,
     plan_backwards,
     revenue_forecast,
     stage_standing,
@@ -22,6 +21,7 @@ from attribution.planning import (
     what_would_it_take,
     year_so_far,
 )
+from attribution.worth import stage_values
 
 NAMES = [stage.name for stage in STAGES]
 RATES = [0.5, 0.2, 0.25, 0.4, np.nan]
@@ -33,10 +33,10 @@ def in_stages(table):
     return table.assign(stage=pd.Categorical(table["stage"], NAMES, ordered=True))
 
 
-def draws_of(*rates, average=10_000.0, under_way=(0, 0, 0, 0, 0), to_come=(0, 0, 0, 0, 0), year=(0, 0, 0, 0, 0)):
+def draws_of(*rates, average=10_000.0, under_way=(0, 0, 0, 0, 0), to_come=(0, 0, 0, 0, 0)):
     """Make draws of one list of rates each; the money is the same in all."""
     rows = [{"draw": n, "stage": stage, "rate": each[k], "value": np.prod([*each[k:-1], average]),
-             "under_way_value": float(under_way[k]), "to_come_value": float(to_come[k]), "year_value": float(year[k])}
+             "under_way_value": float(under_way[k]), "to_come_value": float(to_come[k])}
             for n, each in enumerate(rates) for k, stage in enumerate(NAMES)]
     return in_stages(pd.DataFrame(rows))
 
@@ -248,6 +248,15 @@ def test_draws_count_only_what_the_days_left_allow():
     assert [table.loc["opportunity", "rate"] for table in money] == [money[0].loc["opportunity", "rate"]] * 3
 
 
+def test_draws_take_the_deals_won_in_the_last_months():
+    entries, deals = entries_of(*FOUR), won_deals(1_000.0, 3_000.0)
+    deals = deals.assign(close_on=pd.to_datetime(["2026-10-01", "2026-08-31"]).as_unit("us"))
+    steps = list_steps(entries, agreement=AGREEMENT, as_of=AS_OF)
+    averages = [estimate(draw_funnel(steps, entries, deals, agreement=AGREEMENT, as_of=AS_OF, n_resamples=1,
+                                     n_months=n)).loc["customer", "value"] for n in (2, 3)]
+    assert averages == [1_000.0, 2_000.0]
+
+
 def test_draws_take_an_open_deal_without_an_amount_at_the_average():
     entries = entries_of(*FOUR, *open_since(15.2, "young"))
     table = estimate(drawn(entries, won_deals(1_000.0, 3_000.0, young=None)))
@@ -413,6 +422,18 @@ def test_draws_of_nobody_are_blank():
         [np.nan, np.nan, 0, 0, 0], nan_ok=True)
 
 
+def test_draws_of_a_funnel_of_the_won_stage_alone_are_the_average_deal():
+    entries = entries_of(("deal-a", "customer", 9, None, None, None), stages=("customer",))
+    draws, deals = drawn(entries, won_deals(1_000.0, 3_000.0), n_resamples=9), won_deals(1_000.0, 3_000.0)
+    rates = transition_rates(draws, list_steps(entries, agreement=AGREEMENT, as_of=AS_OF))
+    standing = stage_standing(entries, rates, agreement=AGREEMENT, as_of=AS_OF)
+    so_far = year_so_far(deals, AGREEMENT, as_of=AS_OF)
+    assert estimate(draws)["value"].tolist() == [2_000.0] and len(rates) == 0 and len(standing) == 1
+    assert plan_backwards(draws, standing, so_far)["needed"].tolist() == [96_000 / 2_000]
+    assert revenue_forecast(draws, so_far, deals)["value"].tolist() == [4_000.0, 4_000.0]
+    assert what_would_it_take(draws, rates, standing, so_far)["lever"].tolist() == ["average deal"]
+
+
 # rates, standing
 
 def test_transition_rates_sum_up_the_draws_and_the_steps():
@@ -483,6 +504,17 @@ def test_forecast_intervals_are_those_of_luck():
     assert uneven["value_high"].tolist() == pytest.approx([25_000 + spread, 32_000 + spread], abs=600)
 
 
+def test_forecast_takes_the_deals_of_the_last_months_in_whatever_order():
+    draws, deals = draws_of(*[RATES] * 101, under_way=(0, 0, 0, 25_000, 0)), won_deals(500.0, 900.0, 4_000.0)
+    table = revenue_forecast(draws, so_far_of(), deals)
+    pd.testing.assert_frame_equal(revenue_forecast(draws, so_far_of(), deals[::-1]), table)
+    old = won_deals(70_000.0).assign(close_on=pd.Timestamp("2026-07-31").as_unit("us"))
+    more = pd.concat([deals, old], ignore_index=True)
+    pd.testing.assert_frame_equal(revenue_forecast(draws, so_far_of(), more, n_months=3),
+                                  revenue_forecast(draws, so_far_of(), deals, n_months=3))
+    assert not revenue_forecast(draws, so_far_of(), more).equals(table)
+
+
 def test_forecast_has_no_interval_without_deals_to_go_by():
     draws = draws_of(RATES, RATES, under_way=(0, 0, 0, 25_000, 0))
     table = revenue_forecast(draws, so_far_of(booked=7_000.0), won_deals())
@@ -491,8 +523,7 @@ def test_forecast_has_no_interval_without_deals_to_go_by():
 
 
 def test_levers_change_one_thing_at_a_time():
-    draws = draws_of(RATES, under_way=(1_000, 2_000, 3_000, 4_000, 0), to_come=(100, 200, 300, 400, 0),
-                     year=(5_000, 0, 2_000, 3_000, 0))
+    draws = draws_of(RATES, under_way=(1_000, 2_000, 3_000, 4_000, 0), to_come=(100, 200, 300, 400, 0))
     rates = pd.DataFrame({"from_stage": NAMES[:-1], "rate": RATES[:-1], "rate_high": [0.6, 0.3, 0.25, 0.8]})
     table = what_would_it_take(draws, rates, standing_of(60, 30, 20, 10, 5), so_far_of(target=100_000, booked=80_000.0))
     assert table[["lever", "stage"]].to_numpy().tolist() == [
@@ -503,9 +534,11 @@ def test_levers_change_one_thing_at_a_time():
     assert numbers(table, "difference") == [220.0, 1_650.0, 0.0, 11_000.0, 10.0, 130.0, 360.0, 700.0, 1_100.0]
     assert numbers(table, "forecast_then")[:2] == [91_220.0, 92_650.0]
     assert numbers(table, "gap_share") == pytest.approx(table["difference"] / 9_000)
-    # a year's money that passes the stages: 5,000; 5,000; 7,000; 10,000
-    assert numbers(table, "year_value") == [10_000.0] * 9
-    assert numbers(table, "year_difference") == [1_000.0, 2_500.0, 0.0, 10_000.0, 500.0, 500.0, 700.0, 1_000.0, 1_000.0]
+    # one entry is worth 100, 200, 1,000, 4,000, 10,000; 60, 30, 20, 10, 5 a month are 72,000, 72,000, 240,000, 480,000
+    # and 600,000 a year
+    assert numbers(table, "year_value") == [600_000.0] * 9
+    assert numbers(table, "year_difference") == pytest.approx(
+        [14_400, 36_000, 0, 480_000, 7_200, 7_200, 24_000, 48_000, 60_000])
     assert numbers(table, "now") == [*RATES[:-1], 60.0, 30.0, 20.0, 10.0, 10_000.0]
     assert numbers(table, "then") == pytest.approx([0.6, 0.3, 0.25, 0.8, 66, 33, 22, 11, 11_000])
 

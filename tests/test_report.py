@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -22,6 +23,7 @@ from attribution.report import (
     ReportError,
     execute_notebook,
     execute_notebooks,
+    name_report,
     provenance,
     publish,
     read_manifest,
@@ -416,5 +418,13 @@ def test_run_report_keeps_the_report_on_another_stage_beside_the_one_on_the_won(
     for stage in ({}, {"stage": "mql"}, {"stage": "../odd stage"}):
         month = run_report(notebook, stage, tmp_path / "reports")
     assert sorted(path.name for path in month.glob("*.html")) == [
-        "campaign_roi.html", "campaign_roi_-odd-stage.html", "campaign_roi_mql.html"]
-    assert set(read_manifest(month)) == {"campaign_roi", "campaign_roi_mql", "campaign_roi_-odd-stage"}
+        "campaign_roi.html", "campaign_roi_mql.html", "campaign_roi_oddstage-36b98fd4.html"]
+    assert set(read_manifest(month)) == {"campaign_roi", "campaign_roi_mql", "campaign_roi_oddstage-36b98fd4"}
+
+
+def test_reports_on_different_stages_never_share_a_name():
+    stages = ["mql", "日本", "中国", "sales ready", "sales-ready", "sales_ready", "x" * 40, "x" * 41, "x" * 300, None]
+    names = [name_report(Path("roi.ipynb"), {"stage": stage}) for stage in stages]
+    assert len(set(names)) == len(stages)
+    assert all(re.fullmatch("roi(_[A-Za-z0-9_-]{1,49})?", name) for name in names)
+    assert (names[0], names[4], names[6], names[9]) == ("roi_mql", "roi_sales-ready", f"roi_{'x' * 40}", "roi")

@@ -8,24 +8,27 @@ import pytest
 from conftest import AS_OF, path_of
 from pandas.testing import assert_frame_equal
 
-from attribution.agreement import month_days, read_agreement
-from attribution.cohorts import stage_values, weighted_pipeline
+from attribution.agreement import month_days
+from attribution.agreement_file import read_agreement
 from attribution.comparisons import list_deals
 from attribution.costs import costs_between, phase_costs
+from attribution.draws import list_steps
 from attribution.entries import build_entries
 from attribution.months import month_bounds
 from attribution.planning import (
     draw_funnel,
-    list_steps,
     plan_backwards,
     stage_standing,
     transition_rates,
     year_so_far,
 )
+from attribution.promises import find_promise
 from attribution.roi import between, campaign_roi
-from attribution.sla import build_responses, find_promise, list_attempts, stale_by_age
+from attribution.silence import stale_by_age
+from attribution.sla import build_responses, list_attempts
 from attribution.sources import read_crm
 from attribution.sources.salesforce_export import record_ids
+from attribution.worth import stage_values, weighted_pipeline
 
 SAMPLE = Path(__file__).parents[1] / "data" / "sample"
 NOBODY = "000000000000000AAA"

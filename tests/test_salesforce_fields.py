@@ -1,7 +1,20 @@
 """The fields that an agreement dates stages by, read from leads, contacts and the leads' history."""
 
 import pytest
-from test_salesforce import ANNA, ANNA_C, BEN, CARL_C, GONE_LEAD, an_id, at, company, records, utc, write_export
+from test_salesforce import (
+    ANNA,
+    ANNA_C,
+    BEN,
+    CARL_C,
+    GONE_LEAD,
+    PRIVATE_C,
+    an_id,
+    at,
+    company,
+    records,
+    utc,
+    write_export,
+)
 
 from attribution.agreement import Agreement, Stage
 from attribution.sources import read_crm
@@ -65,6 +78,46 @@ def test_read_crm_refuses_a_date_that_is_none(tmp_path):
         changes_of(tmp_path, with_field("Lead", "Fit_On__c", {BEN: "soon"}), DATED)
 
 
+@pytest.mark.parametrize(("field", "held"), [
+    ("Status", "text"), ("Id", "text"), ("LeadSource", "text"), ("IsConverted", "true or false")])
+@pytest.mark.parametrize(("rule", "taken"), [("date_field", "days or times"), ("score", "numbers")])
+def test_read_crm_refuses_a_field_of_another_kind(tmp_path, field, held, rule, taken):
+    stage = Stage("fit", "marketing", rule, field=field, at_least=50.0)
+    with pytest.raises(TableError, match=f"^Lead.csv: {field} holds {held}, not {taken}, by which agreement.toml "
+                                         "dates the stage 'fit'. Name another field or rule there.$"):
+        changes_of(tmp_path, company(), Agreement(currency="EUR", stages=(stage, WON)))
+
+
+def test_read_crm_refuses_a_date_as_a_score(tmp_path):
+    stage = Stage("fit", "marketing", "score", field="ConvertedDate", at_least=50.0)
+    with pytest.raises(TableError, match="^Lead.csv: ConvertedDate holds days or times, not numbers, by which"):
+        changes_of(tmp_path, company(), Agreement(currency="EUR", stages=(stage, WON)))
+
+
+def test_read_crm_refuses_a_field_of_another_kind_that_contacts_alone_have(tmp_path):
+    stage = Stage("fit", "marketing", "date_field", field="AccountId")
+    with pytest.raises(TableError, match="^Contact.csv: AccountId holds text, not days or times, by which"):
+        changes_of(tmp_path, company(), Agreement(currency="EUR", stages=(stage, WON)))
+
+
+@pytest.mark.parametrize(("field", "dated"), [
+    ("ConvertedDate", [(ANNA_C, utc("03-09", "22:00:00"))]),
+    ("CreatedDate", [(ANNA_C, utc("01-02")), (BEN, utc("01-02")), (CARL_C, utc("01-02")), (PRIVATE_C, utc("01-02")),
+                     (ANNA_C, utc("03-10"))])])
+def test_read_crm_reads_the_days_and_moments_that_the_crm_keeps_itself(tmp_path, field, dated):
+    stage = Stage("fit", "marketing", "date_field", field=field)
+    _, changes = changes_of(tmp_path, company(), Agreement("", "Europe/Helsinki", "EUR", stages=(stage, WON)))
+    assert sorted((at, person) for _, person, *_, at in changes) == sorted((at, person) for person, at in dated)
+
+
+def test_read_crm_reads_a_field_of_days_on_leads_and_of_moments_on_contacts(tmp_path):
+    stage = Stage("fit", "marketing", "date_field", field="ConvertedDate")
+    tables = with_field("Contact", "ConvertedDate", {CARL_C: "2026-05-01 13:45:00"})
+    _, changes = changes_of(tmp_path, tables, Agreement(currency="EUR", stages=(stage, WON)))
+    assert [(person, at) for _, person, *_, at in changes] == [
+        (ANNA_C, utc("03-10", "00:00:00")), (CARL_C, utc("05-01", "13:45:00"))]
+
+
 def test_read_crm_reads_a_scores_history_and_the_scores_that_never_changed(tmp_path):
     tables = with_field("Lead", "Score__c", {ANNA: "70", BEN: "60"})
     tables["LeadHistory"] += [score(8, ANNA, "10", "55", "02-01"), score(9, ANNA, "55", "70", "02-02")]
@@ -88,4 +141,14 @@ def test_read_crm_knows_the_deal_that_a_lead_became(tmp_path):
     assert before.people["converted_opportunity_id"].isna().all()
 
 
-
+@pytest.mark.parametrize(("amount", "n_worthless"), [(None, 2), (500.0, 1)])
+def test_read_crm_counts_the_deals_without_an_amount_as_of_then(tmp_path, amount, n_worthless):
+    tables = company()
+    assert tables["OpportunityHistory"][1]["CreatedDate"] == at("06-01")
+    tables["OpportunityHistory"][0]["Amount"] = amount              # 800 since 1 June, 1,000.01 since October
+    crm = read_crm(write_export(tmp_path, tables), DATED_BY_STATUS, as_of=utc("05-31"))
+    assert crm.opportunities["value"].isna().sum() == n_worthless
+    assert crm.missing.set_index("source").loc["Opportunity.csv: Amount", "consequence"] == (
+        f"{n_worthless} of 2 deals have no amount and count as worth nothing")
+    later = read_crm(tmp_path, DATED_BY_STATUS, as_of=utc("06-01"))
+    assert later.missing.set_index("source").loc["Opportunity.csv: Amount", "consequence"].startswith("1 of 2 deals")

@@ -41,6 +41,15 @@ def test_find_segments_parts_people_and_deals(known, agreement, by, segments):
     assert parted(known, agreement, by) == segments
 
 
+def test_find_segments_takes_touches_up_to_the_day_after_the_last_entry(known, agreement):
+    at = pd.to_datetime(["2026-03-06T10:00:00Z", "2026-03-06T10:00:01Z"])
+    for touched_at, segment in zip(at, ("Slush", "not known"), strict=True):
+        touches = known.touches.head(1).assign(touched_at=touched_at)
+        entries = build_entries(known, agreement).query("record_id == 'ann' and stage == 'mql'")
+        table = find_segments(entries, dataclasses.replace(known, touches=touches), "campaign")
+        assert table["segment"].tolist() == [segment]
+
+
 def test_find_segments_takes_the_channel_of_the_first_touch(known, agreement):
     campaigns = known.campaigns.assign(channel=pd.Series(["-", "-", "Fair", "Fair", "Online"], dtype="str"))
     assert parted(dataclasses.replace(known, campaigns=campaigns), agreement, "channel")["cy"] == "Online"

@@ -308,6 +308,13 @@ def test_fixed_sentences_say_what_credit_and_clocks_are():
     assert "Campaign clock" in say_clocks() and "Booked clock" in say_clocks()
 
 
+def test_glossary_puts_the_sections_asked_for_first():
+    terms = glossary()["term"].tolist()
+    funnel = glossary("Funnel", "The agreement")["term"].tolist()
+    assert sorted(funnel) == sorted(terms) and terms[0] == "Touch"
+    assert funnel[0] == "Stages" and funnel[funnel.index("Touch") - 1] == "Backward plan"
+
+
 def test_glossary_has_each_term_once_with_a_meaning_and_no_markup():
     words = glossary()
     assert len(words) > 15 and not words["term"].duplicated().any()

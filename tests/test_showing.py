@@ -33,7 +33,7 @@ def test_show_table_writes_every_kind_as_a_reader_reads_it(table):
     cells = re.findall("<td [^>]*>([^<]*)</td>", html.replace("\u00a0", " "))
     assert cells[:12] == ["EMEA", "701A", "1,234.50", "+50 %", "1.5", "12 %", "3", "1.2", "yes", "2026-11-01 00:30",
                           "2026-10-31", "365"]
-    assert cells[13:] == ["", "", "−25 %", "", "100 %", "4", "2.0", "", "", "", ""]
+    assert cells[13:] == ["", "", "−25 %", "", "100 %", "4", "2.0", "no", "", "", ""]
 
 
 def test_show_table_heads_columns_with_readers_names(table):

@@ -7,7 +7,7 @@ import pytest
 from conftest import AS_OF, path_of
 from pandas.testing import assert_frame_equal
 
-from attribution.agreement import read_agreement
+from attribution.agreement_file import read_agreement
 from attribution.comparisons import list_deals
 from attribution.credit import share_credit
 from attribution.models import MODELS

@@ -1,4 +1,4 @@
-"""Promises are held against what was done: by hand-counted hours, published figures and brute force."""
+"""Hand-overs are held against the promise: by hand-counted hours, published figures and brute force."""
 
 import dataclasses
 
@@ -6,80 +6,25 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import make
+from hand_overs import AS_OF, HELSINKI, OWNERS, SALES, VALUES, attempts_of, entries_of, moments, responses_of, utc
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attribution.agreement import Agreement, Hours, Promise
 from attribution.sla import (
-    AGE_BANDS,
     OUTCOMES,
     build_responses,
-    burn_up,
     call_list,
     count_dropped,
     filter_owner,
-    find_contradictions,
-    find_promise,
-    forecast_rest,
+    judge_promises,
+    knows_activities,
     limbo_summary,
     list_attempts,
-    list_facts,
     list_limbo,
-    list_returned,
-    promise_progress,
     response_curve,
     response_summary,
-    returned_causes,
-    returned_share,
-    stale_by_age,
 )
-from attribution.tables import UTC
-
-# Helsinki is two hours ahead of UTC in November 2026; Monday is the 2nd; sales is open 08-16, that is 06-14 UTC.
-SALES = Promise("sales", "mql", "month", within_hours=16, attempts=2, within_days=14, share=0.8)
-MARKETING = Promise("marketing", "mql", "month", n=40, value=4000.0)
-HOURS = Hours(country="")
-HELSINKI = Agreement(time_zone="Europe/Helsinki", promises=(MARKETING, SALES), hours=HOURS)
-AS_OF = pd.Timestamp("2026-11-30 21:59:59.999999", tz="UTC")
-VALUES = pd.DataFrame({"stage": ["mql", "mql"], "segment": ["Finland", "all"], "value": [9.0, 100.5]})
-OWNERS = make("owners", owner_id=["aino", "eero", "robot"], team=["North", None, None], is_human=[True, True, False])
-
-
-def utc(text):
-    return pd.Timestamp(text, tz="UTC")
-
-
-def moments(texts):
-    return pd.to_datetime(pd.Series(texts, dtype="str"), utc=True, format="ISO8601").astype(UTC)
-
-
-def entries_of(*rows, owner_id="aino"):
-    """Make entries from (person, stage, entered, left, left_to, flags...), each person's in order."""
-    table = pd.DataFrame([(*row, None, None)[:5] for row in rows],
-                         columns=["record_id", "stage", "entered_at", "left_at", "left_to"])
-    flags = [row[5] if len(row) > 5 else {} for row in rows]
-    get = lambda name, default: pd.Series([flag.get(name, default) for flag in flags])      # noqa: E731
-    ids = table["record_id"].astype("str")
-    stage = pd.Categorical(table["stage"], ["lead", "mql", "sql", "opportunity", "customer"], ordered=True)
-    return pd.DataFrame({
-        "record_id": ids, "person_id": ids.where(~ids.str.startswith("d-").astype(bool)), "account_id": get(
-            "account_id", None).astype("str"), "stage": stage, "n_entry": table.groupby(
-            ["record_id", "stage"]).cumcount() + 1, "lifecycle": get("lifecycle", 1).astype(int),
-        "entered_at": moments(table["entered_at"]), "left_at": moments(table["left_at"]),
-        "left_to": table["left_to"].astype("str"), "opportunity_id": get("opportunity_id", None).astype("str"),
-        "is_imputed": get("is_imputed", False).astype(bool), "is_contradictory": get(
-            "is_contradictory", False).astype(bool), "owner_id": get("owner_id", owner_id).astype("str")})
-
-
-def attempts_of(*rows):
-    table = pd.DataFrame(rows, columns=["person_id", "attempted_at"])
-    return pd.DataFrame({"person_id": table["person_id"].astype("str"), "owner_id": pd.Series(
-        ["aino"] * len(table), dtype="str"), "kind": pd.Series(["call"] * len(table), dtype="str"),
-        "attempted_at": moments(table["attempted_at"])})
-
-
-def responses_of(entries, attempts, *, promise=SALES, as_of=AS_OF, agreement=HELSINKI):
-    return build_responses(entries, attempts, OWNERS, agreement, promise, as_of=as_of)
 
 
 @pytest.fixture
@@ -102,7 +47,7 @@ def test_responses_have_one_of_each_outcome(november):
     assert november["outcome"].to_dict() == {
         "ann": "in time", "bo": "late", "cy": "never", "di": "before hand-over", "ed": "left before due",
         "flo": "not yet due", "gus": "never"}
-    assert set(november["outcome"]) == set(OUTCOMES)
+    assert set(november["outcome"]) == set(OUTCOMES) - {"not known"}
     assert november.index[november["is_due"]].tolist() == ["ann", "bo", "cy", "di", "ed", "gus"]
     assert november.index[november["is_counted"]].tolist() == ["ann", "bo", "cy", "gus"]
     assert november.index[november["is_in_limbo"]].tolist() == ["cy"]
@@ -230,6 +175,39 @@ def test_responses_leave_out_deals_and_imputed_and_contradictory_entries():
     assert rows["person_id"].tolist() == ["cy"]
 
 
+def test_responses_are_not_known_where_nothing_is_known_of_sales():
+    at = "2026-11-02T06:00Z"
+    entries = entries_of(("ann", "mql", at), ("bo", "mql", at, "2026-11-03T06:00Z", "out"))
+    table = build_responses(entries, attempts_of(), OWNERS, HELSINKI, SALES, as_of=AS_OF, is_known=False)
+    assert table["outcome"].tolist() == ["not known"] * 2
+    assert not table["is_counted"].any() and not table["is_in_limbo"].any()
+    row = response_summary(table).iloc[0]
+    assert row[["n", "n_counted", "n_unknown", "n_never", "n_judged"]].tolist() == [2, 0, 2, 0, 0]
+    assert row[["compliance_rate", "median_hours", "never_share", "attempts_rate"]].isna().all()
+    assert response_curve(table, 80.0).empty
+
+
+def test_knows_activities_tells_an_export_without_them(crm):
+    some = make("activities", activity_id=["a"], kind="task")
+    assert [knows_activities(dataclasses.replace(crm, activities=rows)) for rows in (some, some[:0])] == [True, False]
+
+
+def test_judge_promises_names_every_promise_of_the_agreement(crm):
+    promises = (Promise("marketing", "mql", "month", n=4), Promise("marketing", "sql", "quarter", n=3),
+                Promise("sales", "mql", "month", within_hours=16.0, share=0.5),
+                Promise("sales", "mql", "quarter", attempts=2, within_days=3.0))
+    agreement = dataclasses.replace(HELSINKI, promises=promises)
+    entries = entries_of(("ann", "mql", "2026-11-02T06:00Z"), ("bo", "mql", "2026-11-03T06:00Z"),
+                         ("cy", "mql", "2026-10-30T06:00Z"))
+    known = dataclasses.replace(crm, owners=OWNERS, activities=make("activities", activity_id=["a"], kind="call"))
+    table = judge_promises(entries, attempts_of(("ann", "2026-11-02T07:00Z")), known, agreement,
+                           first_day=pd.Timestamp("2026-11-01"), last_day=pd.Timestamp("2026-11-30"), as_of=AS_OF)
+    assert table[["by", "stage", "promised", "n", "n_kept", "kept_share", "is_kept"]].to_numpy().tolist() == [
+        ["marketing", "mql", "4 people", 4.0, 2.0, 0.5, False], ["marketing", "sql", "3 people", 1.0, 0.0, 0.0, False],
+        ["sales", "mql", "contact within 16 business hours", 2.0, 1.0, 0.5, True],
+        ["sales", "mql", "2 attempts within 3 days", 2.0, 1.0, 0.5, False]]
+
+
 def test_responses_of_nobody_are_none():
     some = responses_of(entries_of(("ann", "mql", "2026-11-02T06:00Z")), attempts_of(("ann", "2026-11-02T07:00Z")))
     none = responses_of(entries_of(), attempts_of())
@@ -301,17 +279,6 @@ def test_attempts_are_done_outbound_human_and_with_somebody():
         ["call", "aino"], ["call", "stranger"], ["email", "aino"], ["linkedin", "aino"], ["meeting", "aino"]]
     assert set(rows["attempted_at"]) == {utc("2026-11-02T06:00")}
     assert list_attempts(activities.head(0), OWNERS).dtypes.equals(rows.dtypes)
-
-
-def test_promise_is_the_first_of_its_side():
-    assert find_promise(HELSINKI, "sales") is SALES
-    assert find_promise(HELSINKI, "marketing") is MARKETING
-
-
-@pytest.mark.parametrize("by, what", [("sales", "within_hours"), ("marketing", "n")])
-def test_promise_that_is_not_there_says_what_to_write(by, what):
-    with pytest.raises(ValueError, match=f"^agreement.toml: there is no promise by {by}. Add .* and {what}$"):
-        find_promise(Agreement(), by)
 
 
 def test_owner_filter_takes_an_owner_a_team_or_all():
@@ -472,13 +439,13 @@ def limbo():
     return list_limbo(responses_of(entries, attempts_of()), people, VALUES)
 
 
-def test_limbo_lists_the_oldest_first_with_what_they_are_worth(limbo):
-    assert limbo["person_id"].tolist() == ["ann", "bo", "cy", "di", "ed"]
+def test_limbo_lists_the_freshest_first_with_what_they_are_worth(limbo):
+    assert limbo["person_id"].tolist() == ["bo", "cy", "di", "ed", "ann"]
     assert limbo["value"].tolist() == [100.5] * 5
-    assert limbo["is_opted_out"].tolist() == [False, True, False, True, False]
-    assert limbo["do_not_call"].tolist() == [False, False, True, True, False]
-    assert limbo["overdue_days"].round(6).tolist() == [27.333333] + [26.333333] * 4
-    assert limbo.loc[0, ["owner_id", "team", "n_entry", "handed_over_at", "due_at"]].tolist() == [
+    assert limbo["is_opted_out"].tolist() == [True, False, True, False, False]
+    assert limbo["do_not_call"].tolist() == [False, True, True, False, False]
+    assert limbo["overdue_days"].round(6).tolist() == [26.333333] * 4 + [27.333333]
+    assert limbo.loc[4, ["owner_id", "team", "n_entry", "handed_over_at", "due_at"]].tolist() == [
         "aino", "North", 1, utc("2026-11-02 06:00"), utc("2026-11-03 14:00")]
 
 
@@ -492,7 +459,7 @@ def test_limbo_without_a_value_is_blank():
 def test_call_list_drops_who_may_not_be_contacted_and_counts_them_once(limbo):
     rows = call_list(limbo)
     assert list(rows) == ["owner_id", "person_id", "account_id", "handed_over_at", "due_at", "overdue_days", "value"]
-    assert rows[["owner_id", "person_id"]].to_numpy().tolist() == [["aino", "ann"], ["eero", "ed"]]
+    assert rows[["owner_id", "person_id"]].to_numpy().tolist() == [["eero", "ed"], ["aino", "ann"]]
     assert count_dropped(limbo).to_numpy().tolist() == [["opted out of e-mail", 1], ["not to be called", 2]]
     assert len(rows) + count_dropped(limbo)["n"].sum() == len(limbo)
 
@@ -511,313 +478,3 @@ def test_limbo_of_nobody_is_empty(limbo):
     assert none.dtypes.equals(limbo.dtypes)
     assert count_dropped(none)["n"].tolist() == [0, 0]
     assert limbo_summary(none).dtypes.equals(limbo_summary(limbo).dtypes)
-
-
-@pytest.fixture
-def went_back():
-    """Ann goes back and returns for good, Bo goes back and never returns, Cy is disqualified, Di moves on."""
-    return entries_of(
-        ("ann", "lead", "2026-10-01", "2026-11-02", "mql"), ("ann", "mql", "2026-11-02", "2026-11-04T12:00Z", "lead"),
-        ("ann", "lead", "2026-11-04T12:00Z", "2026-11-20", "mql", {"lifecycle": 2}),
-        ("ann", "mql", "2026-11-20", "2026-11-21", "sql", {"lifecycle": 2, "opportunity_id": "d-1"}),
-        ("ann", "sql", "2026-11-21", "2026-11-22", "opportunity", {"lifecycle": 2, "opportunity_id": "d-1"}),
-        ("bo", "mql", "2026-11-02", "2026-11-05", "sql"), ("bo", "sql", "2026-11-05", "2026-11-06", "mql"),
-        ("bo", "mql", "2026-11-06", None, None, {"lifecycle": 2}),
-        ("cy", "mql", "2026-11-02", "2026-11-04", "out"), ("di", "mql", "2026-11-02", "2026-11-04", "sql"),
-        ("d-1", "customer", "2026-11-02", "2026-11-04", "opportunity"))
-
-
-def returned_in(entries, first="2026-11-01", last="2026-11-30", agreement=HELSINKI):
-    return list_returned(entries, agreement, first=utc(first), last=utc(last))
-
-
-def test_returned_are_people_who_went_to_an_earlier_stage(went_back):
-    rows = returned_in(went_back)
-    facts = ["person_id", "stage", "left_to", "days_in_stage", "is_back", "is_reconverted"]
-    assert rows[facts].to_numpy().tolist() == [
-        ["ann", "mql", "lead", 2.5, True, True], ["bo", "sql", "mql", 1.0, False, False]]
-    assert rows["returned_at"].tolist() == [utc("2026-11-04 12:00"), utc("2026-11-06")]
-    assert rows["came_back_at"].tolist() == [utc("2026-11-20"), pd.NaT]
-    assert rows["record_id"].tolist() == ["ann", "bo"]
-
-
-def test_returned_lie_in_the_period_with_both_ends(went_back):
-    assert returned_in(went_back, "2026-11-04 12:00", "2026-11-06")["person_id"].tolist() == ["ann", "bo"]
-    assert returned_in(went_back, "2026-11-04 12:01", "2026-11-05")["person_id"].tolist() == []
-
-
-def test_returned_start_from_the_hand_over_stage(went_back):
-    no_promise = dataclasses.replace(HELSINKI, promises=())                    # then sales' first stage: sql
-    assert returned_in(went_back, agreement=no_promise)["person_id"].tolist() == ["bo"]
-
-
-def test_returned_of_nobody_are_none(went_back):
-    none = returned_in(went_back.head(0))
-    assert len(none) == 0
-    assert none.dtypes.equals(returned_in(went_back).dtypes)
-    pd.testing.assert_frame_equal(returned_in(went_back.iloc[::-1]), returned_in(went_back))
-
-
-def test_returned_share_counts_people_handed_over(went_back):
-    responses = responses_of(went_back, attempts_of())
-    row = returned_share(returned_in(went_back), responses).iloc[0]
-    assert row[["n", "n_returned", "n_back", "n_reconverted"]].tolist() == [4, 2, 1, 1]
-    assert row[["returned_share", "back_share"]].tolist() == [0.5, 0.5]
-    # Wilson's interval of 2 of 4 and 1 of 2
-    assert row[["returned_low", "returned_high", "back_low", "back_high"]].tolist() == pytest.approx(
-        [0.150039, 0.849961, 0.094531, 0.905469], abs=1e-6)
-    lately = responses[responses["handed_over_at"] > utc("2026-11-06")]
-    assert returned_share(returned_in(went_back), lately)[["n", "n_returned"]].to_numpy().tolist() == [[1, 0]]
-    assert returned_share(returned_in(went_back.head(0)), responses.head(0))["returned_share"].isna().tolist() == [True]
-
-
-def test_causes_compare_the_returned_with_everybody_handed_over():
-    ids = pd.Series([f"p{i:03}" for i in range(100)])
-    facts = pd.DataFrame({"person_id": ids, "country": ["FI"] * 50 + ["SE"] * 45 + ["NO"] * 3 + ["DK", None],
-                          "title": "CEO"}).astype("str")
-    returned = pd.DataFrame({"person_id": ids.iloc[[*range(20), *range(50, 55)]]})
-    twice = pd.DataFrame({"person_id": pd.concat([ids, ids])})
-    rows = returned_causes(returned, twice, facts)
-    assert rows[["field", "value", "n", "n_returned", "is_clear", "n_comparisons"]].to_numpy().tolist() == [
-        ["country", "FI", 50, 20, True, 4], ["country", "SE", 45, 5, True, 4], ["country", "others", 5, 0, False, 4],
-        ["title", "CEO", 100, 25, False, 4]]
-    assert rows["returned_rate"].tolist() == pytest.approx([0.4, 1 / 9, 0, 0.25])
-    assert rows["rest_rate"].tolist() == pytest.approx([0.1, 20 / 55, 25 / 95, np.nan], nan_ok=True)
-    assert rows["lift"].tolist() == pytest.approx([1.6, 4 / 9, 0, 1])
-    assert rows.loc[0, ["rate_low", "rate_high"]].tolist() == pytest.approx([0.27610, 0.53816], abs=5e-5)
-    assert returned_causes(returned, twice, facts, n_least=1).query("field == 'country'")["value"].tolist() == [
-        "FI", "SE", "DK", "NO", "not known"]
-
-
-def test_causes_of_nobody_are_none():
-    facts = pd.DataFrame({"person_id": [], "country": []}, dtype="str")
-    assert len(returned_causes(facts, facts, facts)) == 0
-
-
-def test_facts_come_from_the_person_and_the_first_touch(crm):
-    responses = responses_of(entries_of(("ann", "mql", "2026-11-02"), ("di", "mql", "2026-11-02")), attempts_of())
-    people = crm.people.assign(country=["FI", "SE", "NO", None], title="CEO")
-    campaigns = crm.campaigns.assign(channel=["Other", "Other", "Trade show", "Other", "Ads"])
-    rows = list_facts(dataclasses.replace(crm, people=people, campaigns=campaigns), responses)
-    assert rows.fillna("?").to_numpy().tolist() == [
-        ["ann", "FI", "?", "?", "CEO", "Trade show", "never", "North"],
-        ["di", "?", "?", "?", "CEO", "Ads", "never", "North"]]
-
-
-def band_of(table, kind):
-    rows = table[(table["kind"] == kind) & (table["n"] > 0)]
-    return dict(zip(rows["age_band"], rows["n"], strict=True))
-
-
-def stale_crm(crm, **tables):
-    """Ann (a contact at Acme) and Di (a lead) without any sign of life, and two accounts."""
-    people = make("people", person_id=["ann", "di"], contact_id=["c1", None], account_id=["acme", None])
-    empty = {name: make(name) for name in ("touches", "activities", "stage_changes", "opportunities")}
-    return dataclasses.replace(crm, people=people, owners=OWNERS, **empty | tables)
-
-
-@pytest.mark.parametrize("day, band", [
-    ("2026-11-30", "0-30"), ("2026-10-31", "0-30"), ("2026-10-30", "31-90"), ("2026-09-01", "31-90"),
-    ("2026-08-31", "91-180"), ("2026-06-03", "91-180"), ("2026-06-02", "181-365"), ("2025-11-30", "181-365"),
-    ("2025-11-29", "over 365"), ("2026-12-01", "never")])
-def test_stale_bands_count_local_days(crm, day, band):
-    touches = make("touches", touch_id=["t"], person_id="di", campaign_id="ads", kind="response",
-                   touched_at=f"{day}T00:00:00+02:00", joined_at="2026-01-01T00:00:00Z")
-    assert band_of(stale_by_age(stale_crm(crm, touches=touches), HELSINKI, as_of=AS_OF), "lead") == {band: 1}
-
-
-def test_stale_take_the_last_sign_up_to_as_of(crm):
-    touches = make("touches", touch_id=["t1", "t2", "t3"], person_id="di", campaign_id="ads", kind="response",
-                   touched_at=["2026-11-20", "2026-10-01", "2026-12-02"], joined_at="2026-01-01T00:00:00Z")
-    assert band_of(stale_by_age(stale_crm(crm, touches=touches), HELSINKI, as_of=AS_OF), "lead") == {"0-30": 1}
-
-
-def test_stale_accounts_live_by_their_people_and_deals(crm):
-    at = "2026-11-20T10:00:00Z"
-    call = make("activities", activity_id=["a"], person_id="ann", kind="task", is_done=True, done_at=at,
-                owner_id="aino")
-    deal = make("opportunities", opportunity_id=["d"], account_id="beta", stage="Open", close_on="2026-12-31",
-                created_at="2026-06-02T21:00:00Z")
-    moved = make("stage_changes", change_id=["h"], record_type="opportunity", record_id="d", from_stage="Open",
-                 stage="Proposal", changed_at="2026-09-01T00:00:00Z")
-    living = stale_by_age(stale_crm(crm, activities=call, opportunities=deal, stage_changes=moved), HELSINKI,
-                          as_of=AS_OF)
-    assert band_of(living, "account") == {"0-30": 1, "31-90": 1}
-    assert band_of(living, "contact") == {"0-30": 1} and band_of(living, "lead") == {"never": 1}
-    only_made = stale_by_age(stale_crm(crm, opportunities=deal), HELSINKI, as_of=AS_OF)
-    assert band_of(only_made, "account") == {"91-180": 1, "never": 1}
-    named = make("activities", activity_id=["a"], account_id="beta", kind="call", is_done=True, done_at=at)
-    assert band_of(stale_by_age(stale_crm(crm, activities=named), HELSINKI, as_of=AS_OF), "account") == {
-        "0-30": 1, "never": 1}
-
-
-@pytest.mark.parametrize("fault", [{"kind": "list_email"}, {"owner_id": "robot"}, {"is_done": False}])
-def test_stale_do_not_live_by_mass_mail_machines_or_plans(crm, fault):
-    call = make("activities", **{"activity_id": ["a"], "person_id": "di", "kind": "email", "is_done": True,
-                                 "done_at": "2026-11-20T10:00:00Z", "owner_id": "aino"} | fault)
-    assert band_of(stale_by_age(stale_crm(crm, activities=call), HELSINKI, as_of=AS_OF), "lead") == {"never": 1}
-
-
-def test_stale_leads_live_by_a_change_of_status_but_not_by_their_birth(crm):
-    moved = make("stage_changes", change_id=["h1", "h2"], record_type="lead", record_id=["L1", "L2"],
-                 person_id=["di", "ann"], from_stage=["Open", None], stage="MQL", changed_at="2026-11-20T10:00:00Z")
-    table = stale_by_age(stale_crm(crm, stage_changes=moved), HELSINKI, as_of=AS_OF)
-    assert band_of(table, "lead") == {"0-30": 1} and band_of(table, "contact") == {"never": 1}
-
-
-def test_stale_shares_sum_to_one_per_kind(crm):
-    table = stale_by_age(stale_crm(crm), HELSINKI, as_of=AS_OF)
-    assert table["age_band"].tolist() == [*AGE_BANDS] * 3
-    assert table.groupby("kind")["share"].sum().to_dict() == {"lead": 1.0, "contact": 1.0, "account": 1.0}
-    born_later = dataclasses.replace(stale_crm(crm), people=crm.people.assign(created_at=AS_OF + pd.Timedelta("1us")))
-    none = stale_by_age(born_later, HELSINKI, as_of=AS_OF).query("kind != 'account'")
-    assert none["n"].sum() == 0 and none["share"].isna().all()
-
-
-NOVEMBER = {"first_day": pd.Timestamp("2026-11-01"), "last_day": pd.Timestamp("2026-11-30")}
-MID = utc("2026-11-13 21:59:59.999999")          # Friday the 13th, ten of November's 21 business days
-
-
-def steady(*days):
-    """One person's first entry into mql on each day given, at noon."""
-    return entries_of(*((f"p{i}", "mql", f"{day}T12:00Z") for i, day in enumerate(days)))
-
-
-def progress_of(entries, as_of=MID, values=VALUES, promise=MARKETING, agreement=HELSINKI, **days):
-    table = promise_progress(entries, agreement, promise, values, as_of=as_of, **NOVEMBER | days)
-    return table.set_index("measure")
-
-
-def test_progress_counts_first_entries_in_the_local_period():
-    entries = pd.concat([entries_of(
-        ("a", "mql", "2026-10-31T21:59:59Z"), ("b", "mql", "2026-10-31T22:00Z"), ("c", "mql", "2026-11-13T21:59Z"),
-        ("e", "mql", "2026-11-13T22:00Z"), ("a", "mql", "2026-11-05"), ("f", "sql", "2026-11-05"),
-        ("g", "mql", "2026-11-05", None, None, {"is_imputed": True}))])
-    count = progress_of(entries).loc["count"]
-    assert count[["delivered", "n_again", "promised"]].tolist() == [3, 1, 40]
-    assert count["promised_to_date"] == pytest.approx(40 * 10 / 21)
-    assert count["delivered_share"] == pytest.approx(3 / (40 * 10 / 21))
-    assert progress_of(entries).loc["value", ["delivered", "promised", "n_again"]].tolist() == [301.5, 4000.0, 1]
-
-
-@pytest.mark.parametrize("per, days, promised", [
-    ("month", {}, 40), ("quarter", {}, 40 / 3), ("year", {}, 40 / 12),
-    ("month", {"first_day": pd.Timestamp("2026-10-01"), "last_day": pd.Timestamp("2026-12-31")}, 120),
-    ("quarter", {"first_day": pd.Timestamp("2026-12-01"), "last_day": pd.Timestamp("2027-11-30")}, 160)])
-def test_progress_promises_for_as_many_months(per, days, promised):
-    row = progress_of(steady(), promise=dataclasses.replace(MARKETING, per=per), **days).loc["count"]
-    assert row["promised"] == pytest.approx(promised)
-
-
-@pytest.mark.parametrize("n_weeks, n_known", [(26, 25), (3, 2), (40, 26)])       # whole weeks
-def test_progress_forecasts_the_rest_from_the_weeks_before(n_weeks, n_known):
-    # two every week, and five before the last 26: 2 x 17/7 more are to come, variance 2 x 17/7 + 2 x (17/7)^2 / weeks
-    days = [MID - pd.Timedelta(days=7 * week + 6.9) for week in range(n_weeks) for _ in range(2 if week < 26 else 5)]
-    again = entries_of(("p0", "mql", "2026-11-13T12:00Z")).assign(n_entry=2)
-    row = progress_of(pd.concat([entries_of(*((f"p{i}", "mql", str(day)) for i, day in enumerate(days))), again])
-                      ).loc["count"]
-    from scipy.stats import nbinom
-    mean, weeks = 34 / 7, 17 / 7
-    variance = mean + 2 * weeks ** 2 / n_known
-    size, p = mean ** 2 / (variance - mean), mean / variance
-    assert row[["delivered", "n_again"]].tolist() == [2, 1]
-    assert row["forecast"] == pytest.approx(2 + mean, abs=0.005)
-    assert row[["forecast_low", "forecast_high"]].tolist() == (2 + nbinom.ppf([0.025, 0.975], size, p)).tolist()
-    assert (nbinom.mean(size, p), nbinom.var(size, p)) == pytest.approx((mean, variance))
-
-
-def test_progress_with_no_time_left_is_what_was_delivered():
-    for as_of in (AS_OF, AS_OF + pd.Timedelta(days=9)):
-        row = progress_of(steady("2026-11-05", "2026-11-06"), as_of=as_of).loc["count"]
-        assert row[["delivered", "forecast", "forecast_low", "forecast_high"]].tolist() == [2, 2, 2, 2]
-        assert row["promised_to_date"] == 40
-
-
-def test_progress_before_the_period_owes_nothing_and_forecasts_all_of_it():
-    before = utc("2026-10-25 22:00")
-    row = progress_of(steady(*["2026-10-20"] * 6, "2026-10-04"), as_of=before).loc["count"]
-    assert row[["delivered", "promised_to_date"]].tolist() == [0, 0] and np.isnan(row["delivered_share"])
-    assert row["forecast"] == pytest.approx(6 / 3 * 30 / 7, abs=0.005)       # three whole weeks are known
-
-
-def test_progress_forecasts_nothing_where_nobody_ever_came():
-    table = progress_of(steady())
-    assert table.loc["count", ["delivered", "forecast", "forecast_low", "forecast_high"]].tolist() == [0, 0, 0, 0]
-    assert progress_of(steady(), values=VALUES.head(1)).loc["value", ["delivered", "forecast"]].isna().all()
-    without = progress_of(steady(), promise=dataclasses.replace(MARKETING, value=None)).loc["value"]
-    assert np.isnan(without["promised"]) and np.isnan(without["delivered_share"])
-
-
-def test_progress_is_wider_where_weeks_differ():
-    def width(weeks):
-        days = [MID - pd.Timedelta(days=7 * week + 3) for week in weeks]
-        return np.ptp(progress_of(steady(*(str(day.date()) for day in days))).loc[
-            "count", ["forecast_low", "forecast_high"]].to_numpy(float))
-    even, lumpy = [*range(26), *range(26)], [*[0, 8, 16] * 17, 25]
-    assert len(even) == len(lumpy)
-    assert width(lumpy) > 1.5 * width(even)
-
-
-def test_progress_changes_with_nothing_after_as_of():
-    entries = steady("2026-11-02", "2026-11-04", "2026-11-20")
-    pd.testing.assert_frame_equal(progress_of(entries), progress_of(entries.head(2)))
-    pd.testing.assert_frame_equal(progress_of(entries.iloc[::-1]), progress_of(entries))
-
-
-def test_forecast_covers_what_comes_19_times_in_20():
-    rng, ahead = np.random.default_rng(7), 3.0
-    drawn = rng.poisson(rng.gamma(3.0, 2.0, (2000, 29)))
-    bounds = [forecast_rest(counts[:26], np.array([ahead]))[1:, 0] for counts in drawn]
-    came = drawn[:, 26:].sum(axis=1)
-    held = [low <= n <= high for (low, high), n in zip(bounds, came, strict=True)]
-    assert np.mean(held) == pytest.approx(0.95, abs=0.02)
-
-
-def burn_up_of(entries, as_of=MID, agreement=HELSINKI):
-    return burn_up(entries, agreement, MARKETING, as_of=as_of, **NOVEMBER).set_index("day_on")
-
-
-def test_burn_up_follows_the_days_and_forecasts_the_rest():
-    entries = steady("2026-11-02", "2026-11-02", "2026-11-13", "2026-10-20", "2026-11-20")
-    rows = burn_up_of(entries)
-    assert rows.index.tolist() == list(pd.date_range("2026-11-01", "2026-11-30"))
-    assert rows["delivered"].tolist() == pytest.approx([0] + [2] * 11 + [3] + [np.nan] * 17, nan_ok=True)
-    assert rows["promised"].tolist()[:6] == pytest.approx([0, *(40 / 21 * n for n in range(1, 6))])
-    assert rows["promised"].iloc[-1] == 40
-    ahead = ["forecast", "forecast_low", "forecast_high"]
-    assert rows[ahead].notna().all(axis=1).tolist() == [False] * 12 + [True] * 18
-    assert rows.loc["2026-11-13", ahead].tolist() == [3, 3, 3]
-    last = progress_of(entries).loc["count"]
-    assert rows.loc["2026-11-30", ahead].tolist() == pytest.approx(last[ahead].tolist(), abs=0.005)
-    assert (rows[ahead].diff().dropna() >= 0).all().all()
-
-
-def test_burn_up_begins_with_the_period_and_ends_with_it():
-    entries = steady("2026-10-20")
-    before = burn_up_of(entries, utc("2026-10-25 22:00"))
-    assert before["delivered"].isna().all() and before["forecast"].notna().all()
-    after = burn_up_of(entries, AS_OF + pd.Timedelta(days=1))
-    assert after["delivered"].tolist() == [0] * 30 and after["forecast"].isna().all()
-    assert burn_up_of(steady())["delivered"].iloc[0] == 0
-
-
-def test_contradictions_are_counted_with_what_is_done(crm):
-    odd = dataclasses.replace(
-        crm, people=crm.people.assign(converted_on=pd.to_datetime(
-            ["2026-02-28", None, "2026-06-10", None]).as_unit("us")),
-        stage_changes=crm.stage_changes.assign(changed_at=moments(
-            ["2026-03-01T09:59Z", "2026-03-20T10:00Z", "2026-06-10T10:00Z"])),
-        opportunities=crm.opportunities.assign(close_on=pd.to_datetime(
-            ["2026-03-31", "2026-07-15", "2026-01-01"]).as_unit("us")))
-    entries = entries_of(("bo", "lead", "2026-11-02", None, None, {"is_contradictory": True}),
-                         ("ann", "mql", "2026-11-02"))
-    table = find_contradictions(odd, entries, HELSINKI)
-    assert table[["check", "n_rows", "first_ids"]].to_numpy().tolist() == [
-        ["status changed before the lead was made", 1, "L1"], ["lead converted before it was made", 1, "ann"],
-        ["deal closed before it was made", 1, "d1"], ["record made after it had reached a later stage", 1, "bo"]]
-    assert table["consequence"].str.len().min() > 10
-
-
-def test_contradictions_of_sound_data_are_none(crm, agreement):
-    table = find_contradictions(crm, entries_of(("ann", "mql", "2026-11-02")), agreement)
-    assert table["n_rows"].tolist() == [0, 0, 0, 0] and set(table["first_ids"]) == {""}

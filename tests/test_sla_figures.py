@@ -108,7 +108,8 @@ def test_plot_funnel_writes_counts_rates_and_worth():
     _, layout = parts_of(plot_funnel(STAGES, "t", "EUR"))
     assert [(place, text.split("<br>")[0]) for place, text in captions_of(layout)] == [
         (0, "<b>lead</b> 40"), (1, "<b>mql</b> 20"), (2, "<b>customer</b> 5"), (0, "€410"), (1, "–"), (2, "€205")]
-    assert "50 % go on (40 % to 60 %)" in captions_of(layout)[0][1] and "€10 each" in captions_of(layout)[3][1]
+    assert "50 % go on in the end (40 % to 60 %)" in captions_of(layout)[0][1]
+    assert "€10 each" in captions_of(layout)[3][1]
     assert "go on" not in captions_of(layout)[2][1] and "each" not in captions_of(layout)[4][1]
     assert [note["xref"] for note in layout["annotations"]] == ["x domain"] * 3 + ["x2 domain"] * 3
 
@@ -211,8 +212,8 @@ def test_plot_levers_starts_at_a_year_at_the_present_pace_and_shows_the_target()
     assert traces["at the present pace: €1,000"]["x"] == [1000.0, 1000.0]
     assert traces["target: €1,500"]["x"] == [1500.0, 1500.0]
     first, second = (text for _, text in captions_of(layout))
-    assert first.startswith("MQL rate<br>") and "20 % → 25 %: adds €250 a year, €40 of it this year" in first
-    assert second.endswith("€10 → €11: adds €50 a year, – of it this year</span>")
+    assert first.startswith("MQL rate<br>") and "20 % → 25 %: adds €250 a year, €40 in this one" in first
+    assert second.endswith("€10 → €11: adds €50 a year, – in this one</span>")
 
 
 @pytest.mark.parametrize("target", [None, NAN])

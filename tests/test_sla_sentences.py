@@ -38,6 +38,7 @@ from attribution.sla_sentences import (
 )
 
 PC = "\u00a0%"
+TODAY = pd.Timestamp("2026-10-31")
 MARKETING = Promise("marketing", "mql", "month", n=95, value=120000.0)
 SALES = Promise("sales", "mql", "month", within_hours=16.0, attempts=2, within_days=14.0, share=0.8)
 
@@ -56,16 +57,17 @@ def progress_of(delivered=81.0, due=98.0, share=0.826, forecast=231.4, low=196.0
 def summary_of(**changes):
     row = {"n": 102, "n_counted": 90, "n_in_time": 40, "compliance_rate": 40 / 90, "compliance_low": 0.346,
            "compliance_high": 0.547, "median_hours": 18.4, "raw_median_hours": 66.4, "never_share": 0.267,
-           "attempts_rate": 0.18, "promised_share": 0.8, "is_kept": False}
+           "attempts_rate": 0.18, "n_judged": 44, "n_unknown": 0, "promised_share": 0.8, "is_kept": False}
     return pd.DataFrame([row | changes])
 
 
 def limbo_of(*owners, value=2000.0):
-    return pd.DataFrame({"owner_id": pd.Series(owners, dtype="str"), "value": [value] * len(owners)}).astype(
-        {"value": float})
+    return pd.DataFrame({"owner_id": pd.Series(owners, dtype="str"), "value": [value] * len(owners),
+                         "overdue_days": range(0, 40 * len(owners), 40)}).astype({"value": float})
 
 
-HUMAN = pd.DataFrame({"owner_id": ["sam", "bot"], "is_human": [True, False]})
+HUMAN = pd.DataFrame({"owner_id": ["sam", "bot", "gone"], "is_human": [True, False, True],
+                      "is_active": [True, True, False]})
 YEAR = pd.DataFrame({"fiscal_year": ["2026"], "booked": [2989832.78], "target": [4200000.0], "months_left": [2.0]})
 FORECAST = rows(("booked", 2989832.78, 2989832.78, 2989832.78), ("in all", 3642946.87, 3327045.42, 4021180.74),
                 columns=("part", "value", "value_low", "value_high"))
@@ -100,8 +102,10 @@ def test_title_sla_names_company_and_month():
 
 
 def test_say_scope_says_whose_figures_they_are():
-    assert "those of everybody." in say_scope(None, "Q4 2026")
-    assert "those of sam alone; marketing's promise, values and plan are everybody's." in say_scope("sam", "Q4 2026")
+    assert say_scope(None, "Q4 2026", TODAY) == (
+        "The period is Q4 2026, as known at the end of 2026-10-31. Sales' figures are those of everybody.")
+    assert say_scope("sam", "Q4 2026", TODAY).endswith(
+        "those of sam alone; marketing's promise, values and plan are everybody's.")
 
 
 def test_say_marketing_says_behind_or_on_the_promise():
@@ -128,8 +132,12 @@ def test_name_progress_writes_numbers_and_money_apart():
 def test_say_sales_gives_the_verdict_first():
     assert say_sales(summary_of(), SALES) == (
         f"Sales does not keep its promise: 44{PC} (35 to 55{PC}) of 90 leads were contacted within 16 business hours; "
-        f"80{PC} was promised. 2 attempts within 14 days were made for 18{PC}.")
+        f"80{PC} was promised. 2 attempts within 14 days were made for 18{PC} of the 44 whose days are over.")
     assert say_sales(summary_of(is_kept=True), SALES).startswith("Sales keeps its promise: ")
+
+
+def test_say_sales_leaves_the_attempts_out_while_no_days_are_over():
+    assert say_sales(summary_of(n_judged=0), SALES).endswith("was promised.")
 
 
 def test_say_sales_speaks_of_days_where_only_attempts_are_promised():
@@ -142,20 +150,30 @@ def test_say_sales_does_not_judge_before_a_limit_has_passed():
         "No lead was handed over whose limit has passed, so sales' promise cannot be judged yet.")
 
 
-def test_say_limbo_counts_what_belongs_to_no_person():
-    assert say_limbo(limbo_of("sam", "bot", None), HUMAN, "EUR") == (
-        "3 leads are in limbo: handed over, the limit passed, nobody tried, €6,000 at risk at what the stage is worth; "
-        "2 of them belong to no person (a queue, or an unknown owner).")
-    assert say_limbo(limbo_of("sam", value=None), HUMAN, "EUR") == (
-        "1 lead is in limbo: handed over, the limit passed, nobody tried; 0 of them belong to no person (a queue, or "
-        "an unknown owner).")
-    assert say_limbo(limbo_of(), HUMAN, "EUR").startswith("No lead is in limbo: ")
+def test_say_limbo_counts_the_fresh_and_what_belongs_to_nobody_who_could_call():
+    assert say_limbo(limbo_of("sam", "bot", None, "gone"), summary_of(), HUMAN, "EUR") == (
+        "4 leads are in limbo: handed over, the limit passed, nobody tried; 1 of them for less than a month. They were "
+        "worth €8,000 when they were handed over, and are worth less by the day. 3 belong to nobody who could call (a "
+        "queue, an unknown or an inactive owner).")
+    assert say_limbo(limbo_of("sam", value=None), summary_of(), HUMAN, "EUR") == (
+        "1 lead is in limbo: handed over, the limit passed, nobody tried; 1 of them for less than a month. 0 belong to "
+        "nobody who could call (a queue, an unknown or an inactive owner).")
+    assert say_limbo(limbo_of(), summary_of(), HUMAN, "EUR").startswith("No lead is in limbo: ")
+    assert say_limbo(limbo_of("sam"), summary_of(), HUMAN[:0], "EUR").endswith("worth less by the day.")
+
+
+def test_nothing_is_said_of_answers_where_the_export_knows_none():
+    unknown = summary_of(n_unknown=102, n_counted=0)
+    assert say_sales(unknown, SALES) == (
+        "Sales' promise cannot be judged: the export has no calls, e-mails or meetings of sales.")
+    assert say_limbo(limbo_of(), unknown, HUMAN, "EUR").startswith("Who is in limbo cannot be told: ")
+    assert title_response(unknown) == "When leads are contacted is not known"
 
 
 def test_say_forecast_names_the_target_or_asks_for_one():
     assert say_forecast(FORECAST, YEAR, "EUR") == (
-        "Year 2026: €2,989,833 booked; at the present pace it ends with €3,642,947 (€3,327,045 to €4,021,181) against "
-        "a target of €4,200,000.")
+        "Year 2026: €2,989,833 booked; with what is under way, and what still comes in time, it is expected to end "
+        "with €3,642,947 (€3,327,045 to €4,021,181) against a target of €4,200,000.")
     assert say_forecast(FORECAST, YEAR.assign(target=float("nan")), "EUR").endswith(
         "€4,021,181). No target is set for the year: write one under [targets] in agreement.toml.")
 
@@ -170,10 +188,10 @@ def test_sla_tiles_are_eight_and_all_text():
         ["MQLs delivered", "81", f"83{PC} of 98 due by now\n22 more came again"],
         ["Contacted in time", f"44{PC}", f"of 90; 80{PC} promised\n35 to 55{PC}"],
         ["Median time to contact", "18.4 hours", "of business; 66.4 hours on the wall clock"],
-        ["Leads in limbo", "2", "€4,000 at risk"],
+        ["Leads in limbo", "2", "€4,000 when handed over"],
         ["Returned to marketing", f"35{PC}", "358 of 1,029 handed over in 12 months\n91 came again"],
         ["Win rate", f"58{PC}", f"11 of 19 closed in the period\n36 to 77{PC}"],
-        ["Pipeline velocity", "€12,431 a day", "119 open deals, 129 days each"],
+        ["Pipeline velocity", "€12,431 a day", "119 open deals; won ones took 129 days"],
         ["Year 2026 heads for", "€3,642,947", "target €4,200,000\n€3,327,045 to €4,021,181"]]
 
 
@@ -194,7 +212,7 @@ def test_title_funnel_says_what_came_in_and_what_was_booked():
     stages = rows(("lead", 33), ("customer", 11), columns=("stage", "n_entered"))
     wins = pd.DataFrame({"value_won": [374990.79]})
     assert title_funnel(stages, wins, "Q4 2026", "EUR") == (
-        "Q4 2026: 33 new leads came in at the top; 11 customers came out, €374,991 won")
+        "Q4 2026: 33 new leads came in at the top; 11 deals came out, €374,991 won")
 
 
 def test_title_flows_counts_the_moves_back_without_the_waiting():
@@ -211,13 +229,13 @@ def test_title_burn_up_says_where_the_period_ends():
 
 def test_title_response_says_the_median_or_that_there_is_none():
     assert title_response(summary_of()) == (
-        f"Half of the leads are contacted within 18.4 hours of business; 27{PC} of those due, never")
+        f"Half of the leads are contacted within 18.4 hours of business; 27{PC} of those due, not so far")
     assert title_response(summary_of(median_hours=float("nan"))).startswith("Fewer than half of the leads")
 
 
 def test_title_compliance_counts_those_who_keep_the_promise():
     owners = rows((5, True), (8, False), (0, None), columns=("n_counted", "is_kept"))
-    assert title_compliance(owners) == "1 of 2 owners keeps the promise; the bars are what chance alone allows"
+    assert title_compliance(owners) == "1 of 2 owners keeps the promise; the bars are 95 % intervals"
 
 
 def test_title_triangle_spans_the_months_that_are_old_enough():
@@ -250,8 +268,8 @@ def test_say_values_leaves_the_won_stage_out():
     values = rows(("mql", "all", 2045.2, 1651.0, 2481.8), ("customer", "all", 32156.0, 28810.0, 35366.0),
                   ("mql", "Web", 1.0, 1.0, 1.0), columns=("stage", "segment", "value", "value_low", "value_high"))
     assert say_values(values, "EUR") == (
-        "What one entry into a stage is worth, on average: MQL €2,045 (€1,651 to €2,482). These are never added to "
-        "booked deals.")
+        "What one entry into a stage is worth, on average: MQL €2,045 (€1,651 to €2,482). By what becomes of the "
+        "entries of the last 24 months in the end, however long it takes; never added to booked deals.")
     assert say_values(values[:0], "EUR").startswith("What a stage is worth is not known yet")
 
 
@@ -291,9 +309,14 @@ def plan_of(*each):
 
 def test_title_plan_says_what_a_year_at_target_takes():
     plan = plan_of(("mql", 5e5, 170.0, 85.0, False, True), ("customer", 5e5, 10.9, 12.0, True, False))
-    assert title_plan(plan, YEAR, "mql", "EUR") == "A year of €4,200,000 takes 170 MQLs a month; 85 come"
+    assert title_plan(plan, YEAR, "mql", "EUR") == (
+        "A year of €4,200,000 takes 170 MQLs a month, those who come again too; 85 come")
     assert title_plan(plan, YEAR, "customer", "EUR") == (
-        "The present pace suffices for a year of €4,200,000, which takes 11 customers a month")
+        "The present pace suffices for a year of €4,200,000, which takes 11 customers a month, those who come again "
+        "too")
+    unknown = plan_of(("mql", 5e5, None, 85.0, pd.NA, pd.NA))
+    assert title_plan(unknown, YEAR, "mql", "EUR") == (
+        "What a year of €4,200,000 takes is not known: a rate on the way is not")
     assert title_plan(plan[:0], YEAR, "mql", "EUR") == "No target is set, so there is nothing to plan back from"
 
 
@@ -302,8 +325,8 @@ def test_say_plan_says_the_gap_and_what_comes_too_late():
                    ("customer", 557053.0, 10.9, 9.7, False, False))
     assert say_plan(plan, YEAR, "EUR") == (
         "2026 lacks €557,053 beyond what is booked and expected of those under way, with 2.0 months left. Of the usual "
-        "MQLs and opportunities that enter from now on, most would be won only after the year's end: this gap closes "
-        "with the deals that are open.")
+        "MQLs and opportunities that enter from now on, most would be won only after the year's end: more of the deals "
+        "that are open would have to be won, or larger ones.")
     assert say_plan(plan.assign(is_too_late=False), YEAR, "EUR").endswith("with 2.0 months left.")
     assert say_plan(plan.assign(gap=-1.0), YEAR, "EUR") == (
         "What is booked and under way is expected to reach 2026's target; nothing more is needed.")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement
+from attribution.agreement import Agreement, Stage
 from attribution.cohorts import build_passages, cohort_conversion
 from attribution.steps import complete_funnel, conversion_steps, join_accounts, period_steps
 from attribution.tables import UTC
@@ -77,6 +77,13 @@ def test_conversion_steps_count_an_account_once():
     assert latest[["n", "n_reached", "n_out", "conversion_rate"]].tolist() == [2, 1, 1, 0.5]
 
 
+def test_conversion_steps_take_an_accounts_first_deal_of_the_cohort_though_it_had_others_before():
+    entries = entries_of(("A", "acme", "opportunity", 10, 20, "out"),
+                         ("B", "acme", "opportunity", 120, 140, "customer"), ("B", "acme", "customer", 140, None, None))
+    table = conversion_steps(entries, AGREEMENT, first=FIRST, last=AS_OF, as_of=AS_OF)
+    assert table.query("unit == 'accounts'").iloc[0][["n", "n_reached"]].tolist() == [1, 1]
+
+
 def test_conversion_steps_wait_no_longer_than_a_years_cohort_can_show():
     slow = entries_of(("D", "acme", "opportunity", 1, 349, "customer"), ("D", "acme", "customer", 349, None, None))
     table = conversion_steps(slow, AGREEMENT, first=FIRST, last=AS_OF, as_of=AS_OF)
@@ -104,13 +111,15 @@ def test_period_steps_set_each_stages_entries_beside_the_nexts():
 
 
 def test_complete_funnel_puts_the_rates_and_what_was_booked_beside_the_stages():
-    stages = pd.DataFrame({"stage": pd.Categorical(["sql", "opportunity", "customer"]), "worth": [10.0, 20.0, 30.0]})
+    stages = pd.DataFrame({"stage": pd.Categorical(["sql", "opportunity", "customer"]), "worth": [10.0, 20.0, 30.0],
+                           "value": 5.0, "value_low": 4.0, "value_high": 6.0})
     rates = pd.DataFrame({"from_stage": pd.Categorical(["opportunity", "sql"]), "rate": [0.25, 0.5],
                           "rate_low": [0.2, 0.4], "rate_high": [0.3, 0.6]})
-    table = complete_funnel(stages, rates, pd.DataFrame({"value_won": [31.5]}))
+    table = complete_funnel(stages, rates, pd.DataFrame({"value_won": [31.5], "n_won": [2]}))
     assert table["conversion_rate"].tolist()[:2] == [0.5, 0.25] and np.isnan(table["conversion_rate"].iloc[2])
     assert table["rate_high"].tolist()[:2] == [0.6, 0.3]
-    assert table["worth"].tolist() == [10.0, 20.0, 31.5]
+    assert table["worth"].tolist() == [10.0, 20.0, 31.5] and table["value"].tolist() == [5.0, 5.0, 15.75]
+    assert table["value_low"].isna().tolist() == [False, False, True]
 
 
 def test_steps_of_nobody_are_blank():
@@ -118,3 +127,14 @@ def test_steps_of_nobody_are_blank():
     table = conversion_steps(none, AGREEMENT, first=FIRST, last=AS_OF, as_of=AS_OF)
     assert len(table) == 10 and (table["n"] == 0).all() and table["conversion_rate"].isna().all()
     assert period_steps(none, first=START, last=AS_OF)["n_from"].tolist() == [0] * 4
+
+
+def test_steps_of_an_agreement_with_the_won_stage_alone_are_empty():
+    entries = ENTRIES[ENTRIES["stage"] == "customer"]
+    alone = entries.assign(stage=entries["stage"].cat.set_categories(["customer"]))
+    agreement = Agreement(stages=(Stage("customer", "sales", "opportunity_won"),))
+    table = conversion_steps(alone, agreement, first=FIRST, last=AS_OF, as_of=AS_OF)
+    assert len(alone) == 1 and len(table) == 0 and table.dtypes.to_dict() == steps().dtypes.to_dict()
+    periods = period_steps(alone, first=START, last=AS_OF)
+    assert len(periods) == 0
+    assert periods.dtypes.to_dict() == period_steps(ENTRIES, first=START, last=AS_OF).dtypes.to_dict()

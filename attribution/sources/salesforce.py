@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from attribution.agreement import Agreement, Stage, find_beside, read_agreement
+from attribution.agreement import Agreement, Stage
+from attribution.agreement_file import find_beside, read_agreement
 from attribution.sources.salesforce_files import PEOPLE, Export, find_folder, read_export
 from attribution.sources.salesforce_money import in_one_currency
 from attribution.tables import (
@@ -64,8 +65,8 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
     left_out = _left_out(
         [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_fields, no_activities])
     return CRM(campaigns, _with_status(people, changes, asked), accounts, touches, deals, roles, changes, activities,
-               _owners(export), left_out, _missing(export, asked, exported_at), exported_at, asked.as_of, currency,
-               export.sources, fields)
+               _owners(export), left_out, _missing(export, asked, deals, exported_at), exported_at, asked.as_of,
+               currency, export.sources, fields)
 
 
 def _left_out(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -431,11 +432,25 @@ def _field_dates(export: Export, asked: Question, stage: Stage) -> pd.DataFrame:
     if not has:
         raise TableError(f"Lead.csv, Contact.csv: there is no column {stage.field}, by which agreement.toml dates the "
                          f"stage {stage.name!r}. Export it, or correct the field.")
-    rows = pd.concat([export[name][["Id", stage.field]] for name in has]).dropna(subset=stage.field)
-    at = rows[stage.field]
+    columns = [_stage_field(export, name, stage, "M") for name in has]
+    at = pd.concat([pd.to_datetime(column, utc=True) for column in columns]).dropna()
     is_day = (at.dt.normalize() == at).all()
     at = asked.agreement.start_of(at.dt.tz_localize(None)) if is_day else at
-    return rows[["Id"]].assign(field=stage.field, number=np.nan, number_before=np.nan, changed_at=at)
+    return at.rename("changed_at").rename_axis("Id").reset_index().assign(
+        field=stage.field, number=np.nan, number_before=np.nan)
+
+
+#: What a column holds, by the kind of its type.
+_HELD = {"M": "days or times", "f": "numbers", "b": "true or false"}
+
+
+def _stage_field(export: Export, name: str, stage: Stage, kind: str) -> pd.Series:
+    """Give the field by which a stage is dated, by the record's id; a field of the CRM's own may be of another kind."""
+    values = export[name][stage.field].set_axis(export[name]["Id"])
+    if values.dtype.kind != kind:
+        raise TableError(f"{name}.csv: {stage.field} holds {_HELD.get(values.dtype.kind, 'text')}, not {_HELD[kind]}, "
+                         f"by which agreement.toml dates the stage {stage.name!r}. Name another field or rule there.")
+    return values
 
 
 def _score_changes(export: Export, asked: Question, stage: Stage) -> pd.DataFrame:
@@ -445,9 +460,10 @@ def _score_changes(export: Export, asked: Question, stage: Stage) -> pd.DataFram
         ("number", "NewValue"), ("number_before", "OldValue"))}
     changes = history[["LeadId", "CreatedDate"]].set_axis(["Id", "changed_at"], axis=1).assign(
         field=stage.field, **numbers)
-    leads = export["Lead"][~is_in(export["Lead"]["Id"], changes["Id"]) & bool(len(changes))]
-    since = leads[["Id", "CreatedDate"]].set_axis(["Id", "changed_at"], axis=1).assign(
-        field=stage.field, number=leads[stage.field], number_before=np.nan)
+    scores = _stage_field(export, "Lead", stage, "f").to_numpy()
+    leads = export["Lead"][["Id", "CreatedDate"]].set_axis(["Id", "changed_at"], axis=1).assign(
+        field=stage.field, number=scores, number_before=np.nan)
+    since = leads[~is_in(leads["Id"], changes["Id"]) & bool(len(changes))]
     return pd.concat([changes, since.dropna(subset="number")], ignore_index=True)
 
 
@@ -532,11 +548,11 @@ _CONSEQUENCES = {
 }
 
 
-def _missing(export: Export, asked: Question, exported_at: pd.Timestamp) -> pd.DataFrame:
+def _missing(export: Export, asked: Question, deals: pd.DataFrame, exported_at: pd.Timestamp) -> pd.DataFrame:
     lacking = [(f"{name}.csv" + f": {column}" * bool(column), consequence)
                for (name, column), consequence in _CONSEQUENCES.items()
                if export.lacks(name, column) and not (column and export.lacks(name))]
-    said = [*lacking, *_missing_responses(export, asked), *_missing_cells(export, asked),
+    said = [*lacking, *_missing_responses(export, asked), *_missing_cells(export, asked, deals),
             *_missing_statuses(export, asked), *_missing_scores(export, asked),
             *_missing_past(export, asked, exported_at)]
     return _table("missing", pd.DataFrame(said, columns=["source", "consequence"]))
@@ -558,10 +574,9 @@ def _missing_responses(export: Export, asked: Question) -> list[tuple[str, str]]
              "[touches] in agreement.toml")] * (asked.agreement.touches == "responses")
 
 
-def _missing_cells(export: Export, asked: Question) -> list[tuple[str, str]]:
-    contacts, deals = (export[name][~export[name]["IsDeleted"] & ~(export[name]["CreatedDate"] > asked.as_of)]
-                       for name in ("Contact", "Opportunity"))
-    alone, worthless = contacts["AccountId"].isna().sum(), deals["Amount"].isna().sum()
+def _missing_cells(export: Export, asked: Question, deals: pd.DataFrame) -> list[tuple[str, str]]:
+    contacts = export["Contact"][~export["Contact"]["IsDeleted"] & ~(export["Contact"]["CreatedDate"] > asked.as_of)]
+    alone, worthless = contacts["AccountId"].isna().sum(), deals["value"].isna().sum()
     return [("Contact.csv: AccountId", f"{alone:,} of {len(contacts):,} contacts have no account: their touches are "
              "linked to deals by contact role only")] * bool(alone) + _missing_spans(export["Campaign"]) + [
         ("Opportunity.csv: Amount", f"{worthless:,} of {len(deals):,} deals have no amount and count as worth nothing")

@@ -1,4 +1,4 @@
-"""Marketing attribution and campaign-ROI reports from CRM exports; a name is imported when it is first used."""
+"""Marketing attribution, campaign-ROI and SLA reports from CRM exports; a name is imported when it is first used."""
 
 from importlib import import_module
 from importlib.metadata import version

@@ -102,8 +102,8 @@ def say_calls(calls: pd.DataFrame, dropped: pd.DataFrame) -> str:
 
     >>> calls = pd.DataFrame({"owner_id": ["005A", "005A", "005B"]})
     >>> say_calls(calls, pd.DataFrame({"reason": ["opted out of e-mail", "not to be called"], "n": [3, 1]}))
-    '3 leads of 2 owners; 4 opted out were left out (3 opted out of e-mail, 1 not to be called)'
+    '3 leads of 2 owners; 4 may not be contacted and were left out (3 opted out of e-mail, 1 not to be called)'
     """
     reasons = ", ".join(f"{n:,} {reason}" for reason, n in zip(dropped["reason"], dropped["n"], strict=True))
     leads, owners = count(len(calls), "lead"), count(calls["owner_id"].nunique(dropna=False), "owner")
-    return f"{leads} of {owners}; {dropped['n'].sum():,} opted out were left out ({reasons})"
+    return f"{leads} of {owners}; {dropped['n'].sum():,} may not be contacted and were left out ({reasons})"

@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     'data/sample'
     """
     from attribution import __version__
-    parser = _Parser(prog="attribution", description="Attribution and campaign-ROI reports from CRM exports.")
+    parser = _Parser(prog="attribution", description="Attribution, campaign-ROI and SLA reports from CRM exports.")
     parser.add_argument("--version", action="version", version=f"attribution {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reports(commands.add_parser("report", help="make a month's report, or all of them"))

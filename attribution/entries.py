@@ -77,6 +77,9 @@ def find_contradictions(crm: CRM, entries: pd.DataFrame, agreement: Agreement) -
         ("lead converted before it was made", people.loc[
             people["converted_on"] < agreement.day_of(people["lead_created_at"]), "person_id"],
          "the lead counts from the day it was made"),
+        ("deal closed on a day yet to come", deals.loc[
+            deals["is_closed"] & (deals["close_on"] > agreement.local_day(crm.as_of)), "opportunity_id"],
+         "the deal counts as open until that day"),
         ("deal closed before it was made", deals.loc[
             deals["is_closed"] & (deals["close_on"] < agreement.day_of(deals["created_at"])), "opportunity_id"],
          "the close date stands for the win or loss; its days are in no speed"),
@@ -247,12 +250,12 @@ def _follow_deals(crm: CRM, agreement: Agreement) -> pd.DataFrame:
 
 
 def _deal_ends(crm: CRM, agreement: Agreement) -> pd.DataFrame:
-    """Date each win, loss and lapse by the deal's close date, at the end of the day."""
-    deals = crm.opportunities
-    is_lapsed = find_lapsed(deals, agreement.local_day(crm.as_of))
+    """Date each win, loss and lapse by the deal's close date, at the end of the day; until then it is open."""
+    deals, today = crm.opportunities, agreement.local_day(crm.as_of)
+    is_lapsed = find_lapsed(deals, today)
     close_on = deals["close_on"] + pd.to_timedelta(np.where(is_lapsed, LAPSED_AFTER_DAYS, 0), unit="D")
     won = next((stage.name for stage in agreement.stages if stage.rule == "opportunity_won"), OUT)
-    is_over = deals["is_closed"] | deals["is_won"] | is_lapsed
+    is_over = (deals["is_closed"] | deals["is_won"] | is_lapsed) & (close_on <= today)
     to = pd.Series(np.where(deals["is_won"], won, OUT), deals.index)
     return _dated(deals["opportunity_id"], agreement.end_of(close_on), to.where(is_over), phase=2)
 

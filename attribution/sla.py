@@ -217,7 +217,8 @@ def response_summary(responses: pd.DataFrame, by: str | None = None) -> pd.DataF
     without contact censored at leaving or as_of; blank where it is not known yet), n_never, never_share (of n_counted),
     n_before (contacted before the hand-over, in none of the rates), n_left (left before due), n_open (the limit has not
     passed), n_judged (whose days for the attempts are over), attempts_rate (the share of these given the promised
-    number), promised_share, is_kept (compliance_rate is at least promised_share; blank while unknown).
+    number), promised_share, is_kept (compliance_rate, and attempts_rate where attempts were promised, are at least
+    promised_share; blank while unknown).
     n_unknown (activities are not known at all). n = n_counted + n_before + n_left + n_open + n_unknown.
     Raises ValueError when `by` is none of these.
     """
@@ -228,7 +229,8 @@ def response_summary(responses: pd.DataFrame, by: str | None = None) -> pd.DataF
     table = pd.DataFrame([*rows, _summary_row(responses.head(0))]).head(len(rows))       # keeps the types of no rows
     low, high = wilson(table["n_in_time"], table["n_counted"])
     rate = ratio(table["n_in_time"], table["n_counted"])
-    is_kept = (rate >= table["promised_share"]).astype("boolean").where(rate.notna())
+    is_kept = (rate >= table["promised_share"]) & ~(table["attempts_rate"] < table["promised_share"])
+    is_kept = is_kept.astype("boolean").where(rate.notna())
     keys = {} if by is None else {by: pd.Series([key for key, _ in parts], dtype="str")}
     return table.assign(compliance_rate=rate, compliance_low=low, compliance_high=high, is_kept=is_kept,
                         never_share=ratio(table["n_never"], table["n_counted"]), **keys)[[*keys, *SUMMARIES]]
@@ -284,16 +286,20 @@ def wilson(n_of: pd.Series, n: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return proportion_confint(n_of.to_numpy(float), n.where(n > 0).to_numpy(float), method="wilson")
 
 
-def judge_promises(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreement: Agreement, *,
-                   first_day: pd.Timestamp, last_day: pd.Timestamp, as_of: pd.Timestamp) -> pd.DataFrame:
-    """Judge every promise of the agreement in a period so far (local days).
+def judge_promises(everybodys: pd.DataFrame, entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM,
+                   agreement: Agreement, *, first_day: pd.Timestamp, last_day: pd.Timestamp,
+                   as_of: pd.Timestamp) -> pd.DataFrame:
+    """Judge every promise of the agreement in a period so far (local days): marketing's by everybody's entries.
 
-    Returns one row per promise: by, stage, per, promised (what, as text), n (people due by now; of sales hand-overs
-    whose limit has passed), n_kept (delivered; contacted in time), kept_share = n_kept / n, promised_share (of sales;
-    of marketing 1), is_kept (blank where nothing is due).
+    Returns one row per promise, two where sales promised both a first contact and attempts: by, stage, per, promised
+    (what, as text), n (people due by now; hand-overs whose limit has passed; hand-overs whose days are over), n_kept
+    (delivered; contacted in time; given the attempts), kept_share = n_kept / n, promised_share (of marketing 1),
+    is_kept (blank where nothing is due).
     """
-    rows = [_judge(entries, attempts, crm, agreement, promise, first_day, last_day, as_of)
-            for promise in agreement.promises]
+    period = {"first_day": first_day, "last_day": last_day, "as_of": as_of}
+    rows = [row for promise in agreement.promises for row in (
+        _judge_marketing(everybodys, agreement, promise, **period) if promise.by == "marketing"
+        else _judge_sales(entries, attempts, crm, agreement, promise, **period))]
     columns = {"by": "str", "stage": "str", "per": "str", "promised": "str", "n": float, "n_kept": float,
                "kept_share": float, "promised_share": float}
     table = pd.DataFrame(rows, columns=list(columns)).astype(columns)
@@ -301,20 +307,24 @@ def judge_promises(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agre
     return table.assign(is_kept=is_kept.mask(table["kept_share"].isna()))
 
 
-def _judge(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreement: Agreement, promise: Promise,
-           first_day: pd.Timestamp, last_day: pd.Timestamp, as_of: pd.Timestamp) -> tuple:
-    said = (promise.by, promise.stage, promise.per)
-    if promise.by == "marketing":
-        row = promise_progress(entries, agreement, promise, NO_VALUES, first_day=first_day, last_day=last_day,
-                               as_of=as_of).iloc[0]
-        return *said, f"{promise.n:,.0f} people", row["promised_to_date"], row["delivered"], row["delivered_share"], 1.0
+def _judge_marketing(entries: pd.DataFrame, agreement: Agreement, promise: Promise, **period) -> list[tuple]:
+    row = promise_progress(entries, agreement, promise, NO_VALUES, **period).iloc[0]
+    return [("marketing", promise.stage, promise.per, f"{promise.n:,.0f} people", row["promised_to_date"],
+             row["delivered"], row["delivered_share"], 1.0)]
+
+
+def _judge_sales(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreement: Agreement, promise: Promise, *,
+                 first_day: pd.Timestamp, last_day: pd.Timestamp, as_of: pd.Timestamp) -> list[tuple]:
     responses = build_responses(entries, attempts, crm.owners, agreement, promise, as_of=as_of,
                                 is_known=knows_activities(crm))
     first = agreement.start_of(pd.Series([first_day]))[0]
-    row = response_summary(responses[responses["handed_over_at"] >= first]).iloc[0]
-    what = f"contact within {promise.within_hours:g} business hours" if promise.within_hours else (
-        f"{promise.attempts} attempts within {promise.within_days:g} days")
-    return *said, what, row["n_counted"], row["n_in_time"], row["compliance_rate"], _share_of(promise)
+    mine = responses[responses["handed_over_at"] >= first]
+    row, said, share = response_summary(mine).iloc[0], ("sales", promise.stage, promise.per), _share_of(promise)
+    contact = (*said, f"contact within {promise.within_hours or 0:g} business hours", row["n_counted"],
+               row["n_in_time"], row["compliance_rate"], share)
+    tries = (*said, f"{promise.attempts} attempts within {promise.within_days or 0:g} days", row["n_judged"],
+             int(mine["kept_attempts"].eq(True).sum()), row["attempts_rate"], share)
+    return [contact] * (promise.within_hours is not None) + [tries] * (promise.attempts is not None)
 
 
 def response_curve(responses: pd.DataFrame, hours_limit: float) -> pd.DataFrame:

@@ -83,7 +83,8 @@ def title_sla(agreement: Agreement, month: str) -> str:
 
 def say_scope(owner: str | None, period: str, today: pd.Timestamp) -> str:
     """Say whom and what time the report speaks of."""
-    whose = "everybody" if owner is None else f"{owner} alone; marketing's promise, values and plan are everybody's"
+    whose = ("everybody" if owner is None else f"{owner} alone; marketing's promise, values, rates of the plan and "
+             "silent records are everybody's")
     return f"The period is {period}, as known at the end of {today:%Y-%m-%d}. Sales' figures are those of {whose}."
 
 
@@ -91,6 +92,9 @@ def say_marketing(progress: pd.DataFrame, promise: Promise, period: str) -> str:
     """Say how marketing stands to its promise, and where it is heading."""
     row = progress.set_index("measure").loc["count"]
     many = name_stage(promise.stage, 2)
+    if pd.isna(row["delivered_share"]):
+        return (f"Nothing is due of marketing's promise yet; {row['delivered']:,.0f} {many} have come in {period} so "
+                "far.")
     verdict = "on its promise" if row["delivered_share"] >= 1 else "behind its promise"
     return (f"Marketing is {verdict}: {row['delivered']:,.0f} {many} in {period} so far, "
             f"{percent(row['delivered_share'])} of the {row['promised_to_date']:,.0f} due by now. At the pace of the "
@@ -128,7 +132,7 @@ def say_sales(summary: pd.DataFrame, promise: Promise) -> str:
         return "Sales' promise cannot be judged: the export has no calls, e-mails or meetings of sales."
     if not row["n_counted"]:
         return "No lead was handed over whose limit has passed, so sales' promise cannot be judged yet."
-    limit = hours(promise.within_hours) if promise.within_hours else f"{promise.within_days:g} days"
+    limit = f"{promise.within_hours:g} hours" if promise.within_hours else f"{promise.within_days:g} days"
     business = "business " if promise.within_hours else ""
     verdict = "keeps its promise" if row["is_kept"] else "does not keep its promise"
     tries = (f" {promise.attempts:,} attempts within {promise.within_days:g} days were made for "
@@ -145,7 +149,7 @@ def say_limbo(limbo: pd.DataFrame, summary: pd.DataFrame, owners: pd.DataFrame, 
     if summary["n_unknown"].iloc[0]:
         return "Who is in limbo cannot be told: the export has no calls, e-mails or meetings of sales."
     if not len(limbo):
-        return "No lead is in limbo: everyone handed over was contacted, or is still in time."
+        return "No lead is in limbo: of those still in the stage nobody waits beyond the limit."
     nobody = (~limbo["owner_id"].isin(owners.loc[owners["is_human"] & owners["is_active"], "owner_id"])).sum()
     worth, fresh = limbo["value"].sum(min_count=1), (limbo["overdue_days"] <= 30).sum()
     at_risk = (f" They were worth {money(worth, currency)} when they were handed over, and are worth less by the day."
@@ -189,7 +193,7 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
          f"{span(response['compliance_low'], response['compliance_high'], percent).strip(' ()')}"),
         ("Median time to contact", hours(response["median_hours"]),
          f"of business; {hours(response['raw_median_hours'])} on the wall clock"),
-        ("Leads in limbo", _whole(len(limbo)), f"{cash(worth)} when handed over"),
+        ("Leads in limbo", "–" if response["n_unknown"] else _whole(len(limbo)), f"{cash(worth)} when handed over"),
         ("Returned to marketing", percent(back["returned_share"]),
          f"{back['n_returned']:,.0f} of {back['n']:,.0f} handed over in 12 months\n{back['n_back']:,.0f} came again"),
         ("Win rate", percent(win["win_rate"]), f"{win['n_won']:,.0f} of {n_closed:,.0f} closed in the period\n"
@@ -232,6 +236,8 @@ def title_response(summary: pd.DataFrame) -> str:
     row = summary.iloc[0]
     if row["n_unknown"]:
         return "When leads are contacted is not known"
+    if not row["n"]:
+        return "Nobody was handed over in the period"
     if pd.isna(row["median_hours"]):
         return "Fewer than half of the leads have been contacted, so there is no median time to contact"
     return (f"Half of the leads are contacted within {hours(row['median_hours'])} of business; "
@@ -280,7 +286,7 @@ def title_rates(from_stage: str, to_stage: str, within_days: float, by: str) -> 
 
 def title_conversion(rates: pd.DataFrame, from_stage: str, to_stage: str, by: str) -> str:
     """Title the segments' rates with whether any stands out from the whole."""
-    known = rates.dropna(subset=["rate_low", "rate_high"])
+    known = rates.dropna(subset=["rate_low", "rate_high"]).query("segment != 'not known'")
     pair = f"{name_stage(from_stage)} to {name_stage(to_stage)} by {by.replace('_', ' ')}"
     if not len(known):
         return f"{pair}: no rate is known yet"
@@ -288,7 +294,7 @@ def title_conversion(rates: pd.DataFrame, from_stage: str, to_stage: str, by: st
     if best["rate_low"] <= worst["rate_high"]:
         return f"{pair}: the intervals overlap, so the differences may be chance"
     return (f"{pair}: {best['segment']} is ahead ({percent(best['conversion_rate'])}), {worst['segment']} behind "
-            f"({percent(worst['conversion_rate'])}), beyond chance")
+            f"({percent(worst['conversion_rate'])}); their intervals do not overlap, of {len(known):,} looked at")
 
 
 def say_cohorts() -> str:
@@ -313,12 +319,14 @@ def say_values(values: pd.DataFrame, currency: str) -> str:
 
 def say_pipeline_weight(weighted: pd.DataFrame, currency: str) -> str:
     """Say what the open pipeline is worth by the CRM's probabilities and by history."""
-    sums = weighted[["value", "by_probability", "by_history", "by_history_low", "by_history_high"]].sum(min_count=1)
+    sums = weighted[["value", "by_probability", "by_history"]].sum(min_count=1)
     if not weighted["n"].sum():
         return "No deal is open."
+    new = weighted.loc[weighted["by_history"].isna(), "value"].sum()
+    rest = f"; {money(new, currency)} lie in stages without a history" if new else ""
     return (f"{count(weighted['n'].sum(), 'open deal')} of {money(sums['value'], currency)} are worth "
             f"{money(sums['by_probability'], currency)} by the CRM's stage probabilities, and "
-            f"{money(sums['by_history'], currency)} by what became of earlier deals in the same stages.")
+            f"{money(sums['by_history'], currency)} by what became of earlier deals in the same stages{rest}.")
 
 
 def say_returned(share: pd.DataFrame) -> str:
@@ -335,7 +343,7 @@ def title_causes(causes: pd.DataFrame) -> str:
     """Title what the returned share with how many values stand out, and how many were looked at."""
     clear = causes["is_clear"].eq(True).sum()
     if not len(causes):
-        return "Nobody was returned, so there is nothing to look for"
+        return "Nobody was contacted, so there is nothing to compare"
     n = causes["n_comparisons"].max()
     stand = "stands" if clear == 1 else "stand"
     return (f"{clear:,} of {n:,.0f} values {stand} out among the returned; of so many, about {n * 0.05:,.0f} would by "
@@ -344,7 +352,8 @@ def title_causes(causes: pd.DataFrame) -> str:
 
 def title_stale(stale: pd.DataFrame) -> str:
     """Title the ages with how much has been silent for half a year."""
-    old = stale[stale["age_band"].isin(["181-365", "over 365", "never"])].groupby("kind", sort=False)["share"].sum()
+    old = stale[stale["age_band"].isin(["181-365", "over 365", "never"])]
+    old = old.groupby("kind", sort=False)["share"].sum(min_count=1).dropna()
     parts = [f"{percent(share)} of {kind}s" for kind, share in old.items()]
     return f"Silent for more than half a year: {', '.join(parts)}" if parts else "There are no records to show"
 

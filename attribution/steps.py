@@ -88,6 +88,6 @@ def complete_funnel(stages: pd.DataFrame, rates: pd.DataFrame, wins: pd.DataFram
         columns={"rate": "conversion_rate"})
     table = stages.join(next_rate.reindex(stages["stage"].astype(str)).set_axis(stages.index))
     won, is_last = wins.iloc[0], pd.Series(table.index == len(table) - 1, table.index)
-    average = round(won["value_won"] / won["n_won"], 2) if won["n_won"] else float("nan")
-    return table.assign(worth=table["worth"].mask(is_last, won["value_won"]), value=table["value"].mask(
-        is_last, average), value_low=table["value_low"].mask(is_last), value_high=table["value_high"].mask(is_last))
+    spans = {column: table[column].mask(is_last) for column in ("value_low", "value_high")}
+    return table.assign(worth=table["worth"].mask(is_last, won["value_won"]),
+                        value=table["value"].mask(is_last, round(won["average_won"], 2)), **spans)

@@ -21,15 +21,15 @@ def win_rate(opportunities: pd.DataFrame, agreement: Agreement, *, first: pd.Tim
              last: pd.Timestamp) -> pd.DataFrame:
     """Measure the share of won deals among those closed in a period (local days of two moments).
 
-    Returns one row: n_won, n_lost, value_won, value_lost (money, known amounts), win_rate = n_won / (n_won + n_lost),
-    rate_low, rate_high (Wilson); blank where nothing closed.
+    Returns one row: n_won, n_lost, value_won, value_lost (money, known amounts), average_won (of the known amounts),
+    win_rate = n_won / (n_won + n_lost), rate_low, rate_high (Wilson); blank where nothing closed.
     """
     closed = _closed_between(opportunities, agreement.local_day(first), agreement.local_day(last))
     won, lost = closed[closed["is_won"]], closed[~closed["is_won"]]
     rate, low, high = share_of(len(won), len(closed))
     return pd.DataFrame([{"n_won": len(won), "n_lost": len(lost), "value_won": round(won["value"].sum(), 2),
-                          "value_lost": round(lost["value"].sum(), 2), "win_rate": rate, "rate_low": low,
-                          "rate_high": high}])
+                          "value_lost": round(lost["value"].sum(), 2), "average_won": won["value"].mean(),
+                          "win_rate": rate, "rate_low": low, "rate_high": high}])
 
 
 def _closed_between(opportunities: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:

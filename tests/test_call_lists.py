@@ -159,7 +159,7 @@ def test_owners_never_share_a_file(ids):
 def test_say_calls_counts_leads_without_an_owner_too():
     dropped = pd.DataFrame({"reason": ["opted out of e-mail", "not to be called"], "n": [0, 0]})
     assert say_calls(make_calls((None, "bo"), (None, "ann")), dropped) == (
-        "2 leads of 1 owner; 0 opted out were left out (0 opted out of e-mail, 0 not to be called)")
+        "2 leads of 1 owner; 0 may not be contacted and were left out (0 opted out of e-mail, 0 not to be called)")
     assert say_calls(make_calls(), dropped).startswith("0 leads of 0 owners;")
 
 

@@ -207,6 +207,16 @@ OWN = Agreement(stages=(Stage("person", "marketing", "person_created"), Stage("d
                         Stage("customer", "sales", "opportunity_won")))
 
 
+def test_entries_of_a_deal_that_is_won_on_a_day_yet_to_come_are_open_until_then(crm, agreement):
+    deals = with_deals(crm, ("today", "2026-03-01", "2026-10-31", True, True),
+                       ("later", "2026-03-01", "2026-11-01", True, True))
+    entries = build_entries(deals, agreement)
+    assert fates(entries, "later") == [("opportunity", 1, 1, "03-01", None, None)]
+    assert [fate[0] for fate in fates(entries, "today")] == ["opportunity", "customer"]
+    found = find_contradictions(deals, entries, agreement).set_index("check")
+    assert found.loc["deal closed on a day yet to come", ["n_rows", "first_ids"]].tolist() == [1, "later"]
+
+
 def test_entries_follow_the_stages_of_deals_and_ignore_changes_of_the_amount_only(crm):
     deals = with_deals(crm, ("a", "2026-03-01", "2026-12-31", False, False),
                        ("b", "2026-03-01", "2026-05-04", True, True),
@@ -340,10 +350,11 @@ def test_contradictions_are_counted_with_what_is_done(crm):
     table = find_contradictions(odd, entries, HELSINKI)
     assert table[["check", "n_rows", "first_ids"]].to_numpy().tolist() == [
         ["status changed before the lead was made", 1, "L1"], ["lead converted before it was made", 1, "ann"],
-        ["deal closed before it was made", 1, "d1"], ["record made after it had reached a later stage", 1, "bo"]]
+        ["deal closed on a day yet to come", 0, ""], ["deal closed before it was made", 1, "d1"],
+        ["record made after it had reached a later stage", 1, "bo"]]
     assert table["consequence"].str.len().min() > 10
 
 
 def test_contradictions_of_sound_data_are_none(crm, agreement):
     table = find_contradictions(crm, entries_of(("ann", "mql", "2026-11-02")), agreement)
-    assert table["n_rows"].tolist() == [0, 0, 0, 0] and set(table["first_ids"]) == {""}
+    assert table["n_rows"].tolist() == [0] * 5 and set(table["first_ids"]) == {""}

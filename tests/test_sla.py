@@ -200,12 +200,37 @@ def test_judge_promises_names_every_promise_of_the_agreement(crm):
     entries = entries_of(("ann", "mql", "2026-11-02T06:00Z"), ("bo", "mql", "2026-11-03T06:00Z"),
                          ("cy", "mql", "2026-10-30T06:00Z"))
     known = dataclasses.replace(crm, owners=OWNERS, activities=make("activities", activity_id=["a"], kind="call"))
-    table = judge_promises(entries, attempts_of(("ann", "2026-11-02T07:00Z")), known, agreement,
+    table = judge_promises(entries, entries, attempts_of(("ann", "2026-11-02T07:00Z")), known, agreement,
                            first_day=pd.Timestamp("2026-11-01"), last_day=pd.Timestamp("2026-11-30"), as_of=AS_OF)
     assert table[["by", "stage", "promised", "n", "n_kept", "kept_share", "is_kept"]].to_numpy().tolist() == [
         ["marketing", "mql", "4 people", 4.0, 2.0, 0.5, False], ["marketing", "sql", "3 people", 1.0, 0.0, 0.0, False],
         ["sales", "mql", "contact within 16 business hours", 2.0, 1.0, 0.5, True],
-        ["sales", "mql", "2 attempts within 3 days", 2.0, 1.0, 0.5, False]]
+        ["sales", "mql", "2 attempts within 3 days", 2.0, 0.0, 0.0, False]]
+    nobodys = judge_promises(entries, entries[:0], attempts_of(), known, agreement, as_of=AS_OF,
+                             first_day=pd.Timestamp("2026-11-01"), last_day=pd.Timestamp("2026-11-30"))
+    assert nobodys["n_kept"].tolist() == [2, 0, 0, 0]
+    assert nobodys["is_kept"].isna().tolist() == [False, False, True, True]
+
+
+def test_judge_promises_judges_both_parts_of_a_promise_of_sales(crm):
+    promise = Promise("sales", "mql", "month", within_hours=16.0, attempts=2, within_days=3.0, share=0.5)
+    known = dataclasses.replace(crm, owners=OWNERS, activities=make("activities", activity_id=["a"], kind="call"))
+    table = judge_promises(entries_of(), entries_of(("ann", "mql", "2026-11-02T06:00Z")),
+                           attempts_of(("ann", "2026-11-02T07:00Z")), known,
+                           dataclasses.replace(HELSINKI, promises=(promise,)), first_day=pd.Timestamp("2026-11-01"),
+                           last_day=pd.Timestamp("2026-11-30"), as_of=AS_OF)
+    assert table[["promised", "n", "n_kept", "is_kept"]].to_numpy().tolist() == [
+        ["contact within 16 business hours", 1.0, 1.0, True], ["2 attempts within 3 days", 1.0, 0.0, False]]
+
+
+def test_summary_keeps_a_promise_only_with_all_that_was_promised():
+    entries = entries_of(("ann", "mql", "2026-11-02T06:00Z"), ("bo", "mql", "2026-11-02T06:00Z"))
+    both = dataclasses.replace(SALES, attempts=2, within_days=3.0, share=1.0)
+    once = [("ann", "2026-11-02T07:00Z"), ("bo", "2026-11-02T07:00Z")]
+    for more, is_kept in (([], False), ([("ann", "2026-11-02T08:00Z"), ("bo", "2026-11-02T08:00Z")], True)):
+        responses = build_responses(entries, attempts_of(*once, *more), OWNERS, HELSINKI, both, as_of=AS_OF)
+        row = response_summary(responses).iloc[0]
+        assert row["compliance_rate"] == 1.0 and row["is_kept"] == is_kept
 
 
 def test_responses_of_nobody_are_none():
@@ -336,7 +361,9 @@ def test_summary_of_nobody_is_blank():
 def test_summary_is_kept_where_exactly_the_promised_share_was_in_time():
     entries = entries_of(*((f"p{i}", "mql", "2026-11-02T06:00Z") for i in range(10)))
     attempts = attempts_of(*((f"p{i}", "2026-11-02T07:00Z") for i in range(8)))
-    row = response_summary(responses_of(entries, attempts)).iloc[0]
+    contact = dataclasses.replace(SALES, attempts=None, within_days=None)
+    responses = build_responses(entries, attempts, OWNERS, HELSINKI, contact, as_of=AS_OF)
+    row = response_summary(responses).iloc[0]
     assert [row["compliance_rate"], row["is_kept"]] == [0.8, True]
     assert [row["median_hours"], row["p90_hours"]] == pytest.approx([1.0, np.nan], nan_ok=True)
 

@@ -69,6 +69,9 @@ def limbo_of(*owners, value=2000.0):
 HUMAN = pd.DataFrame({"owner_id": ["sam", "bot", "gone"], "is_human": [True, False, True],
                       "is_active": [True, True, False]})
 YEAR = pd.DataFrame({"fiscal_year": ["2026"], "booked": [2989832.78], "target": [4200000.0], "months_left": [2.0]})
+BLANK_TILES = (rows((0, 0, None, 0), columns=("n", "n_returned", "returned_share", "n_back")),
+               rows((0, 0, None, None, None), columns=("n_won", "n_lost", "win_rate", "rate_low", "rate_high")),
+               rows((0, None, None), columns=("n_open", "cycle_days", "velocity")))
 FORECAST = rows(("booked", 2989832.78, 2989832.78, 2989832.78), ("in all", 3642946.87, 3327045.42, 4021180.74),
                 columns=("part", "value", "value_low", "value_high"))
 
@@ -105,7 +108,7 @@ def test_say_scope_says_whose_figures_they_are():
     assert say_scope(None, "Q4 2026", TODAY) == (
         "The period is Q4 2026, as known at the end of 2026-10-31. Sales' figures are those of everybody.")
     assert say_scope("sam", "Q4 2026", TODAY).endswith(
-        "those of sam alone; marketing's promise, values and plan are everybody's.")
+        "those of sam alone; marketing's promise, values, rates of the plan and silent records are everybody's.")
 
 
 def test_say_marketing_says_behind_or_on_the_promise():
@@ -114,6 +117,11 @@ def test_say_marketing_says_behind_or_on_the_promise():
         "last 26 weeks the period ends with 231 (196 to 270) of 285.")
     assert say_marketing(progress_of(delivered=98.0, share=1.0), MARKETING, "Q4 2026").startswith(
         "Marketing is on its promise: 98 MQLs")
+
+
+def test_say_marketing_does_not_judge_before_anything_is_due():
+    assert say_marketing(progress_of(share=float("nan"), delivered=3.0), MARKETING, "Q4 2026") == (
+        "Nothing is due of marketing's promise yet; 3 MQLs have come in Q4 2026 so far.")
 
 
 def test_say_value_promise_says_so_where_no_value_was_promised():
@@ -167,6 +175,8 @@ def test_nothing_is_said_of_answers_where_the_export_knows_none():
     assert say_sales(unknown, SALES) == (
         "Sales' promise cannot be judged: the export has no calls, e-mails or meetings of sales.")
     assert say_limbo(limbo_of(), unknown, HUMAN, "EUR").startswith("Who is in limbo cannot be told: ")
+    tiles = sla_tiles(progress_of(), MARKETING, unknown, limbo_of(), *BLANK_TILES, FORECAST, YEAR, "EUR")
+    assert tiles.set_index("label").loc["Leads in limbo", ["value", "note"]].tolist() == ["–", "– when handed over"]
     assert title_response(unknown) == "When leads are contacted is not known"
 
 
@@ -230,6 +240,7 @@ def test_title_burn_up_says_where_the_period_ends():
 def test_title_response_says_the_median_or_that_there_is_none():
     assert title_response(summary_of()) == (
         f"Half of the leads are contacted within 18.4 hours of business; 27{PC} of those due, not so far")
+    assert title_response(summary_of(n=0, median_hours=float("nan"))) == "Nobody was handed over in the period"
     assert title_response(summary_of(median_hours=float("nan"))).startswith("Fewer than half of the leads")
 
 
@@ -258,7 +269,8 @@ def test_title_conversion_names_a_segment_only_beyond_chance():
     apart = rows(("Web", 0.5, 0.4, 0.6), ("Fair", 0.2, 0.1, 0.3), columns=("segment", "conversion_rate", "rate_low",
                                                                           "rate_high"))
     assert title_conversion(apart, "mql", "sql", "lead_source") == (
-        f"MQL to SQL by lead source: Web is ahead (50{PC}), Fair behind (20{PC}), beyond chance")
+        f"MQL to SQL by lead source: Web is ahead (50{PC}), Fair behind (20{PC}); their intervals do not overlap, of 2 "
+        "looked at")
     assert title_conversion(apart.assign(rate_high=0.9), "mql", "sql", "lead_source") == (
         "MQL to SQL by lead source: the intervals overlap, so the differences may be chance")
     assert title_conversion(apart[:0], "mql", "sql", "country") == "MQL to SQL by country: no rate is known yet"
@@ -278,7 +290,7 @@ def test_say_pipeline_weight_sums_the_stages():
                     columns=("n", "value", "by_probability", "by_history", "by_history_low", "by_history_high"))
     assert say_pipeline_weight(weighted, "EUR") == (
         "3 open deals of €1,500 are worth €350 by the CRM's stage probabilities, and €300 by what became of earlier "
-        "deals in the same stages.")
+        "deals in the same stages; €500 lie in stages without a history.")
     assert say_pipeline_weight(weighted[:0], "EUR") == "No deal is open."
 
 
@@ -294,13 +306,14 @@ def test_title_causes_says_how_many_chance_would_make_stand_out():
     causes = rows((True, 46), (False, 46), (None, 46), columns=("is_clear", "n_comparisons"))
     assert title_causes(causes) == (
         "1 of 46 values stands out among the returned; of so many, about 2 would by chance alone")
-    assert title_causes(causes[:0]) == "Nobody was returned, so there is nothing to look for"
+    assert title_causes(causes[:0]) == "Nobody was contacted, so there is nothing to compare"
 
 
 def test_title_stale_adds_the_bands_beyond_half_a_year():
     stale = rows(("lead", "91-180", 0.5), ("lead", "181-365", 0.2), ("lead", "over 365", 0.1), ("lead", "never", 0.2),
                  ("account", "0-30", 1.0), ("account", "never", 0.0), columns=("kind", "age_band", "share"))
     assert title_stale(stale) == f"Silent for more than half a year: 50{PC} of leads, 0{PC} of accounts"
+    assert title_stale(stale.assign(share=float("nan"))) == "There are no records to show"
 
 
 def plan_of(*each):

@@ -115,7 +115,7 @@ def test_complete_funnel_puts_the_rates_and_what_was_booked_beside_the_stages():
                            "value": 5.0, "value_low": 4.0, "value_high": 6.0})
     rates = pd.DataFrame({"from_stage": pd.Categorical(["opportunity", "sql"]), "rate": [0.25, 0.5],
                           "rate_low": [0.2, 0.4], "rate_high": [0.3, 0.6]})
-    table = complete_funnel(stages, rates, pd.DataFrame({"value_won": [31.5], "n_won": [2]}))
+    table = complete_funnel(stages, rates, pd.DataFrame({"value_won": [31.5], "average_won": [15.754]}))
     assert table["conversion_rate"].tolist()[:2] == [0.5, 0.25] and np.isnan(table["conversion_rate"].iloc[2])
     assert table["rate_high"].tolist()[:2] == [0.6, 0.3]
     assert table["worth"].tolist() == [10.0, 20.0, 31.5] and table["value"].tolist() == [5.0, 5.0, 15.75]

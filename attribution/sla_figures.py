@@ -268,7 +268,7 @@ def plot_levers(levers: pd.DataFrame, title: str, currency: str, target: float |
 def _gains(levers: pd.DataFrame, currency: str) -> list[str]:
     """Write what each lever moves and adds, in a line."""
     rows = zip(levers["now"], levers["then"], levers["year_difference"], levers["difference"], strict=True)
-    return [f"{safe(now)} → {safe(then)}: adds {money(adds, currency)} a year, {money(soon, currency)} in this one"
+    return [f"{safe(now)} → {safe(then)}: +{money(adds, currency)} a year, +{money(soon, currency)} this year"
             for now, then, adds, soon in rows]
 
 

@@ -249,7 +249,7 @@ def title_compliance(summary: pd.DataFrame, whose: str = "owners") -> str:
     known = summary[summary["n_counted"] > 0]
     kept = known["is_kept"].eq(True).sum()
     keep = "keeps" if kept == 1 else "keep"
-    return f"{kept:,} of {len(known):,} {whose} {keep} the promise; the bars are 95 % intervals"
+    return f"{kept:,} of {len(known):,} {whose} {keep} the whole promise; the bars are 95 % intervals"
 
 
 def title_triangle(triangle: pd.DataFrame, from_stage: str, to_stage: str) -> str:

@@ -212,8 +212,8 @@ def test_plot_levers_starts_at_a_year_at_the_present_pace_and_shows_the_target()
     assert traces["at the present pace: €1,000"]["x"] == [1000.0, 1000.0]
     assert traces["target: €1,500"]["x"] == [1500.0, 1500.0]
     first, second = (text for _, text in captions_of(layout))
-    assert first.startswith("MQL rate<br>") and "20 % → 25 %: adds €250 a year, €40 in this one" in first
-    assert second.endswith("€10 → €11: adds €50 a year, – in this one</span>")
+    assert first.startswith("MQL rate<br>") and "20 % → 25 %: +€250 a year, +€40 this year" in first
+    assert second.endswith("€10 → €11: +€50 a year, +– this year</span>")
 
 
 @pytest.mark.parametrize("target", [None, NAN])

@@ -246,7 +246,7 @@ def test_title_response_says_the_median_or_that_there_is_none():
 
 def test_title_compliance_counts_those_who_keep_the_promise():
     owners = rows((5, True), (8, False), (0, None), columns=("n_counted", "is_kept"))
-    assert title_compliance(owners) == "1 of 2 owners keeps the promise; the bars are 95 % intervals"
+    assert title_compliance(owners) == "1 of 2 owners keeps the whole promise; the bars are 95 % intervals"
 
 
 def test_title_triangle_spans_the_months_that_are_old_enough():

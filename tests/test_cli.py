@@ -161,7 +161,7 @@ def test_limbo_writes_whom_each_owner_is_to_call(small, tmp_path, capsys):
     assert folder == str(out / day)
     files = sorted((out / day).glob("*.csv"))
     rows = [row for file in files for row in csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")))]
-    assert re.fullmatch(rf"{len(rows)} leads of {len(files)} owners; (\d+) opted out were left out "
+    assert re.fullmatch(rf"{len(rows)} leads of {len(files)} owners; (\d+) may not be contacted and were left out "
                         r"\((\d+) opted out of e-mail, (\d+) not to be called\)", said)
     called = crm.people.set_index("person_id").loc[[row["person_id"] for row in rows]]
     assert len(rows) > 10 and not called["is_opted_out"].any() and not called["do_not_call"].any()

@@ -21,16 +21,17 @@ owner, team
         raise ValueError(f"segment_by: {by!r} is not one of {', '.join(SEGMENTS)}")
 
 
-def find_segments(entries: pd.DataFrame, crm: CRM, by: str) -> pd.DataFrame:
-    """Part the records that entered a stage by one field of SEGMENTS; channel and campaign are the first touch's.
+def find_segments(entries: pd.DataFrame, crm: CRM, by: str, *, stage: str | None = None) -> pd.DataFrame:
+    """Part the records that entered a stage (None: any) by one field of SEGMENTS; a campaign is the one met first.
 
     Returns one row per record: record_id, segment ("not known" where nothing is known), weight (1). A deal has its
     account's country, industry and type, and the first touch of the people whose deal it is. A touch counts up to the
-    day after the last of the record's entries given.
+    day after the last of the record's entries into the stage.
     Raises ValueError when there is no such field.
     """
     check_segments(by)
-    records = sort_rows(entries, ["entered_at", "record_id"]).drop_duplicates("record_id", keep="last")
+    mine = entries if stage is None else entries[entries["stage"] == stage]
+    records = sort_rows(mine, ["entered_at", "record_id"]).drop_duplicates("record_id", keep="last")
     segment = _FIELDS[by](records, crm, by)
     return records[["record_id"]].assign(segment=segment.astype("str").fillna(UNKNOWN), weight=1.0).reset_index(
         drop=True)

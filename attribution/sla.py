@@ -327,6 +327,15 @@ def _judge_sales(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreem
     return [contact] * (promise.within_hours is not None) + [tries] * (promise.attempts is not None)
 
 
+def curve_hours(promise: Promise) -> float:
+    """Give the hours that a response curve should show: five times the promised limit, 80 where none is promised.
+
+    >>> curve_hours(Promise("sales", "mql", "month", within_hours=2.0))
+    10.0
+    """
+    return 5 * promise.within_hours if promise.within_hours else 80.0
+
+
 def response_curve(responses: pd.DataFrame, hours_limit: float) -> pd.DataFrame:
     """Draw up how many leads still wait for their first contact, hour by hour, on both clocks.
 

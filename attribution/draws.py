@@ -12,6 +12,7 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.cohorts import PASSAGES, build_passages
+from attribution.months import day_start
 from attribution.tables import stack_rows
 
 STEPS = PASSAGES | {"from_stage": "str", "to_stage": "str"}
@@ -44,7 +45,7 @@ def list_steps(entries: pd.DataFrame, *, agreement: Agreement, as_of: pd.Timesta
     """
     steps = stack_rows([build_passages(entries, one, other, as_of=as_of).assign(from_stage=one, to_stage=other)
                         for one, other in pairwise(entries["stage"].cat.categories)], STEPS)
-    first = agreement.start_of(pd.Series([first_day(agreement.local_day(as_of), n_months=n_months)]))[0]
+    first = day_start(agreement, first_day(agreement.local_day(as_of), n_months=n_months))
     return steps[(steps["entered_at"] >= first) & (steps["end"] != "contradictory")].reset_index(drop=True)
 
 

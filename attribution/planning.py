@@ -13,6 +13,7 @@ import pandas as pd
 from attribution.agreement import Agreement
 from attribution.cohorts import build_passages
 from attribution.draws import Waits, draw_averages, draw_waits, fill_days, first_day, list_won
+from attribution.months import day_start
 from attribution.tables import is_in, look_up, sort_rows
 
 LEVELS = (0.025, 0.975)
@@ -177,7 +178,7 @@ def stage_standing(entries: pd.DataFrame, rates: pd.DataFrame, *, agreement: Agr
 
 def _carried(entries: pd.DataFrame, agreement: Agreement, as_of: pd.Timestamp, n_months: int) -> list[float]:
     """Give the share of each stage's entries that came from the stage before; five people of one deal are one."""
-    first = agreement.start_of(pd.Series([first_day(agreement.local_day(as_of), n_months=n_months)]))[0]
+    first = day_start(agreement, first_day(agreement.local_day(as_of), n_months=n_months))
     stages, recent = entries["stage"].cat.categories, entries[(entries["entered_at"] >= first) & ~entries["is_imputed"]]
     n, shares = recent["stage"].value_counts(), [np.nan]
     for one, other in pairwise(stages):

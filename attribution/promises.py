@@ -5,6 +5,7 @@ import pandas as pd
 
 from attribution.agreement import PERIODS, Agreement, Promise
 from attribution.clock import count_business_days
+from attribution.months import day_start
 from attribution.roi import between
 from attribution.tables import DAY, look_up
 
@@ -94,7 +95,7 @@ def _elapsed(agreement: Agreement, first_day: pd.Timestamp, last_day: pd.Timesta
 
 
 def _weeks_left(agreement: Agreement, first_day: pd.Timestamp, days: pd.Series, as_of: pd.Timestamp) -> np.ndarray:
-    start = agreement.start_of(pd.Series([first_day]))[0]
+    start = day_start(agreement, first_day)
     return ((agreement.end_of(days) - max(as_of, start)) / WEEK).clip(lower=0).to_numpy(float)
 
 

@@ -9,6 +9,7 @@ from attribution.agreement import Agreement, Promise
 from attribution.clock import add_business_hours, business_hours
 from attribution.cohorts import log_log
 from attribution.journeys import microseconds
+from attribution.months import day_start
 from attribution.promises import promise_progress
 from attribution.tables import CRM, UTC, find_rows, first_keys, is_in, look_up, sort_rows
 
@@ -317,7 +318,7 @@ def _judge_sales(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreem
                  first_day: pd.Timestamp, last_day: pd.Timestamp, as_of: pd.Timestamp) -> list[tuple]:
     responses = build_responses(entries, attempts, crm.owners, agreement, promise, as_of=as_of,
                                 is_known=knows_activities(crm))
-    first = agreement.start_of(pd.Series([first_day]))[0]
+    first = day_start(agreement, first_day)
     mine = responses[responses["handed_over_at"] >= first]
     row, said, share = response_summary(mine).iloc[0], ("sales", promise.stage, promise.per), _share_of(promise)
     contact = (*said, f"contact within {promise.within_hours or 0:g} business hours", row["n_counted"],

@@ -132,16 +132,14 @@ def say_sales(summary: pd.DataFrame, promise: Promise) -> str:
         return "Sales' promise cannot be judged: the export has no calls, e-mails or meetings of sales."
     if not row["n_counted"]:
         return "No lead was handed over whose limit has passed, so sales' promise cannot be judged yet."
-    limit = f"{promise.within_hours:g} hours" if promise.within_hours else f"{promise.within_days:g} days"
-    business = "business " if promise.within_hours else ""
+    limit = f"{promise.within_hours:g} business hours" if promise.within_hours else f"{promise.within_days:g} days"
     verdict = "keeps its promise" if row["is_kept"] else "does not keep its promise"
     tries = (f" {promise.attempts:,} attempts within {promise.within_days:g} days were made for "
              f"{percent(row['attempts_rate'])} of the {row['n_judged']:,.0f} whose days are over."
              if promise.attempts and row["n_judged"] else "")
     return (f"Sales {verdict}: {percent(row['compliance_rate'])}"
             f"{span(row['compliance_low'], row['compliance_high'], percent)} of {count(row['n_counted'], 'lead')} were "
-            f"contacted within {limit.replace(' hour', f' {business}hour')}; {percent(row['promised_share'])} was "
-            f"promised.{tries}")
+            f"contacted within {limit}; {percent(row['promised_share'])} was promised.{tries}")
 
 
 def say_limbo(limbo: pd.DataFrame, summary: pd.DataFrame, owners: pd.DataFrame, currency: str) -> str:
@@ -179,12 +177,16 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
 
     Returns one row per tile: label, value, note, all of them text.
     """
+    rows = (_lead_tiles(progress, promise, summary, limbo, returned, currency)
+            + _deal_tiles(wins, velocity, forecast, year, currency))
+    return pd.DataFrame(rows, columns=["label", "value", "note"])
+
+
+def _lead_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, limbo: pd.DataFrame,
+                returned: pd.DataFrame, currency: str) -> list[tuple[str, str, str]]:
     delivered, response = progress.set_index("measure").loc["count"], summary.iloc[0]
-    back, win, pace = returned.iloc[0], wins.iloc[0], velocity.iloc[0]
-    ends, now = forecast.set_index("part").loc["in all"], year.iloc[0]
-    worth, cash = limbo["value"].sum(min_count=1), lambda value: money(value, currency)
-    n_closed = win["n_won"] + win["n_lost"]
-    rows = [
+    back, worth = returned.iloc[0], money(limbo["value"].sum(min_count=1), currency)
+    return [
         (f"{name_stage(promise.stage, 2)} delivered", _whole(delivered["delivered"]),
          f"{percent(delivered['delivered_share'])} of {delivered['promised_to_date']:,.0f} due by now\n"
          f"{delivered['n_again']:,.0f} more came again"),
@@ -193,9 +195,16 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
          f"{span(response['compliance_low'], response['compliance_high'], percent).strip(' ()')}"),
         ("Median time to contact", hours(response["median_hours"]),
          f"of business; {hours(response['raw_median_hours'])} on the wall clock"),
-        ("Leads in limbo", "–" if response["n_unknown"] else _whole(len(limbo)), f"{cash(worth)} when handed over"),
+        ("Leads in limbo", "–" if response["n_unknown"] else _whole(len(limbo)), f"{worth} when handed over"),
         ("Returned to marketing", percent(back["returned_share"]),
-         f"{back['n_returned']:,.0f} of {back['n']:,.0f} handed over in 12 months\n{back['n_back']:,.0f} came again"),
+         f"{back['n_returned']:,.0f} of {back['n']:,.0f} handed over in 12 months\n{back['n_back']:,.0f} came again")]
+
+
+def _deal_tiles(wins: pd.DataFrame, velocity: pd.DataFrame, forecast: pd.DataFrame, year: pd.DataFrame,
+                currency: str) -> list[tuple[str, str, str]]:
+    win, pace, now, ends = wins.iloc[0], velocity.iloc[0], year.iloc[0], forecast.set_index("part").loc["in all"]
+    n_closed, cash = win["n_won"] + win["n_lost"], lambda value: money(value, currency)
+    return [
         ("Win rate", percent(win["win_rate"]), f"{win['n_won']:,.0f} of {n_closed:,.0f} closed in the period\n"
          f"{span(win['rate_low'], win['rate_high'], percent).strip(' ()')}"),
         ("Pipeline velocity", cash(pace["velocity"]) + " a day" * pd.notna(pace["velocity"]),
@@ -203,7 +212,6 @@ def sla_tiles(progress: pd.DataFrame, promise: Promise, summary: pd.DataFrame, l
          + (f"; won ones took {pace['cycle_days']:,.0f} days" if pd.notna(pace["cycle_days"]) else "")),
         (f"Year {now['fiscal_year']} heads for", cash(ends["value"]),
          f"target {cash(now['target'])}\n{span(ends['value_low'], ends['value_high'], cash).strip(' ()')}")]
-    return pd.DataFrame(rows, columns=["label", "value", "note"])
 
 
 def title_funnel(stages: pd.DataFrame, wins: pd.DataFrame, period: str, currency: str) -> str:
@@ -244,12 +252,12 @@ def title_response(summary: pd.DataFrame) -> str:
             f"{percent(row['never_share'])} of those due, not so far")
 
 
-def title_compliance(summary: pd.DataFrame, whose: str = "owners") -> str:
+def title_compliance(summary: pd.DataFrame) -> str:
     """Title the owners' compliance with how many of them keep the promise."""
     known = summary[summary["n_counted"] > 0]
     kept = known["is_kept"].eq(True).sum()
     keep = "keeps" if kept == 1 else "keep"
-    return f"{kept:,} of {len(known):,} {whose} {keep} the whole promise; the bars are 95 % intervals"
+    return f"{kept:,} of {len(known):,} owners {keep} the whole promise; the bars are 95 % intervals"
 
 
 def title_triangle(triangle: pd.DataFrame, from_stage: str, to_stage: str) -> str:

@@ -50,7 +50,7 @@ def _measure_unit(passages: pd.DataFrame, agreement: Agreement, unit: str, first
 
 
 def join_accounts(passages: pd.DataFrame) -> pd.DataFrame:
-    """Make one passage of the deals that an account had under way together; those without an account are left out.
+    """Make one passage of each account's deals, so that each account counts once; deals without one are left out.
 
     Returns one row per account and first deal of it still to be followed: record_id is the account; it reached the
     stage when the first of its deals did, else it waits while one waits, else it ended as the last did.

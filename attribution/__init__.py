@@ -4,6 +4,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 _HOMES = {
+    "language": ["LANGUAGES", "use_language"],
     "tables": ["CRM", "SCHEMAS", "TableError"],
     "agreement": ["Agreement", "Hours", "Promise", "Stage", "month_days"],
     "agreement_file": ["read_agreement"],

@@ -58,7 +58,9 @@ _HOMES = {
     "figures": ["plot_bookings", "plot_budget", "plot_ranges", "plot_roi", "plot_spend", "plot_split", "plot_tree"],
     "sla_figures": ["plot_burn_up", "plot_causes", "plot_compliance", "plot_conversion", "plot_flows", "plot_funnel",
                     "plot_incidence", "plot_levers", "plot_plan", "plot_response", "plot_stale", "plot_triangle"],
-    "report": ["ReportError", "provenance", "run_report", "run_reports"],
+    "running": ["ReportError"],
+    "report": ["provenance", "run_report", "run_reports"],
+    "verify": ["verify_month"],
     "call_lists": ["find_limbo", "write_call_lists"],
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

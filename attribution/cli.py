@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+import unicodedata
 from datetime import datetime
 from pathlib import Path
 
@@ -21,26 +22,39 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list[str] | None = None) -> int:
     """Run a command.
 
-    Returns the exit status: 0, 1 where a report could not be made, 2 where the input is bad, 130 after Ctrl-C.
+    Returns the exit status: 0, 1 where a report could not be made or is not what it was, 2 where the input is bad, 130
+    after Ctrl-C.
     """
-    from attribution.report import ReportError
+    from attribution.running import ReportError
     arguments = build_parser().parse_args(argv)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        arguments.command(arguments)
-        return 0
+        return arguments.command(arguments) or 0
     except (ReportError, ValueError, OSError) as error:
-        words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-        print("attribution:", " ".join(words.split()), file=sys.stderr)
+        _complain(_in_words(error))
         return 1 if isinstance(error, ReportError) else 2
-    except KeyboardInterrupt:
-        return 130
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        _complain("stopped; what was published before is as it was")
+        return getattr(stopped, "code", 130)
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def _stop(number: int, frame) -> None:
     sys.exit(128 + number)
+
+
+def _in_words(error: Exception) -> str:
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+
+
+def _complain(words: str) -> None:
+    print("attribution:", _printable(" ".join(words.split())), file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    """Take out of a text what a terminal would obey rather than show: names come from a CRM."""
+    return "".join("\ufffd" if unicodedata.category(each) in ("Cc", "Cf") and each != "\n" else each for each in text)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -54,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"attribution {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reports(commands.add_parser("report", help="make a month's report, or all of them"))
+    _add_verify(commands.add_parser("verify", help="make a month's reports again, and say whether they are the same"))
     _add_agreement(commands.add_parser("agreement", help="write down what the company's words mean"))
     _add_explain(commands.add_parser("explain", help="say, touch by touch, where a deal's credit went and why"))
     _add_limbo(commands.add_parser("limbo", help="list, for each owner, the leads that nobody has contacted"))
@@ -69,6 +84,9 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     for report, names in ((campaign_roi, ["campaign-roi"]), (sla_conversion, ["sla-conversion"]), (every, REPORTS)):
         _add_month(report)
         report.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
+        report.add_argument("--no-copy", action="store_true",
+                            help="keep no copy of the inputs beside the reports, only digests of their rows")
+        _add_timeout(report)
         report.set_defaults(command=_report, reports=tuple(names))
     for report in (campaign_roi, every):
         _add_campaign_roi(report)
@@ -87,6 +105,19 @@ def _add_sla_conversion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", help="what to report, up to the month's end: month, quarter or year (quarter)")
     parser.add_argument("--segment-by", help="what to part conversion by, such as country or channel (industry)")
     parser.add_argument("--owner", help="one owner's id, or a team (everybody)")
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("month", metavar="FOLDER", help="a month's folder, such as reports/2026-10")
+    parser.add_argument("--from-copy", action="store_true", help="from the kept copies of the inputs, not from those "
+                        "where they lie now")
+    _add_timeout(parser)
+    parser.set_defaults(command=_verify)
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", type=_seconds, default=1800, metavar="SECONDS",
+                        help="how long one cell of a notebook may take (1800)")
 
 
 def _add_agreement(parser: argparse.ArgumentParser) -> None:
@@ -144,6 +175,16 @@ def _days(text: str) -> int | str:
     return "none" if text.lower() == "none" else int(text)
 
 
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 1 <= seconds < 1e6:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 to a million")
+    return seconds
+
+
 def _day(text: str) -> datetime:
     try:
         day = datetime.strptime(text, "%Y-%m-%d")
@@ -196,9 +237,20 @@ def _report(arguments: argparse.Namespace) -> None:
         notebook = find_folder(f"notebooks/{report.replace('-', '_')}.ipynb")
         own = {name: given[name] for name in REPORTS[report] if name in given}
         runs[notebook] = {"data_dir": arguments.data, "month": arguments.month} | own
-    month = run_reports(runs, arguments.out, progress=True)
+    month = run_reports(runs, arguments.out, progress=True, is_copied=not arguments.no_copy,
+                        timeout_seconds=arguments.timeout)
     for notebook, parameters in runs.items():
         print(month / f"{name_report(notebook, parameters)}.html")
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from attribution.report import read_manifest
+    from attribution.sources import find_folder
+    from attribution.verify import say_differences, verify_month
+    found = verify_month(arguments.month, from_copy=arguments.from_copy, progress=True,
+                         timeout_seconds=arguments.timeout)
+    print(_printable("\n".join(say_differences(found, read_manifest(find_folder(arguments.month))))))
+    return int(len(found) > 0)
 
 
 def _agreement_init(arguments: argparse.Namespace) -> None:
@@ -251,7 +303,7 @@ def _explain(arguments: argparse.Namespace) -> None:
     names = crm.campaigns.set_index("campaign_id")["campaign_name"]
     local = table["touched_at"].dt.tz_convert(agreement.time_zone).dt.tz_localize(None)
     shown = table.assign(campaign_name=table["campaign_id"].map(names), touched_at=local)
-    print(shown.to_string(index=False, na_rep=""))
+    print(_printable(shown.to_string(index=False, na_rep="")))
 
 
 def _read_agreement(data: str):

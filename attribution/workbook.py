@@ -1,6 +1,8 @@
 """The tables behind a report's figures, one sheet each, in a workbook that is equal to the byte when they are."""
 
+import io
 import math
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,13 +32,24 @@ def write_workbook(tables: list[dict], path: str | Path) -> Path:
     Raises ValueError when a cell cannot be written: not finite, too long, or beyond the last row of a sheet.
     """
     import xlsxwriter
-    with xlsxwriter.Workbook(path, {"in_memory": True}) as workbook:
+    packed = io.BytesIO()
+    with xlsxwriter.Workbook(packed, {"in_memory": True}) as workbook:
         workbook.set_properties({"created": datetime(2000, 1, 1)})
         styles = _styles(workbook)
         _write_contents(workbook.add_worksheet("contents"), tables, styles)
         for table in tables:
             _write_table(workbook.add_worksheet(table["sheet"]), table, styles)
+    Path(path).write_bytes(_unpacked(packed))
     return Path(path)
+
+
+def _unpacked(packed: io.BytesIO) -> bytes:
+    """Store what is in a ZIP as it is: how it is compressed differs between machines."""
+    stored = io.BytesIO()
+    with zipfile.ZipFile(packed) as before, zipfile.ZipFile(stored, "w", zipfile.ZIP_STORED) as after:
+        for each in before.namelist():
+            after.writestr(zipfile.ZipInfo(each), before.read(each))
+    return stored.getvalue()
 
 
 def _styles(workbook) -> dict:

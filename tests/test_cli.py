@@ -70,7 +70,7 @@ def won_in_october():
 
 def test_report_prints_where_the_page_is(sample_report):
     assert sorted(path.name for path in sample_report.iterdir()) == [
-        "campaign_roi.html", "campaign_roi.ipynb", "campaign_roi.xlsx", "manifest.json",
+        "campaign_roi.html", "campaign_roi.ipynb", "campaign_roi.xlsx", "manifest.json", "private",
         "sla_conversion.html", "sla_conversion.ipynb", "sla_conversion.xlsx"]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import attribution
 from attribution.cli import build_parser, main
-from attribution.report import read_parameters
+from attribution.running import read_parameters
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

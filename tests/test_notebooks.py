@@ -10,7 +10,7 @@ import pytest
 from notebook_cases import write_notebook
 
 from attribution.page import PLOTLY
-from attribution.report import execute_notebook, read_parameters, tidy_notebook
+from attribution.running import execute_notebook, read_parameters, tidy_notebook
 from attribution.workbook import find_tables
 
 ROOT = Path(__file__).parents[1]

@@ -18,25 +18,23 @@ import pytest
 from notebook_cases import DECLARE, write_notebook
 from test_workbook import cells_of
 
-from attribution import report
+from attribution import running
+from attribution.inputs import ROOT, find_inputs, hash_inputs
 from attribution.report import (
-    ReportError,
-    execute_notebook,
-    execute_notebooks,
     name_report,
     provenance,
     publish,
     read_manifest,
-    read_parameters,
     replacing,
     run_report,
     run_reports,
 )
+from attribution.running import ReportError, execute_notebook, execute_notebooks, read_parameters
 from attribution.tables import TableError
 
 
 def read_all(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +82,7 @@ def test_inputs_are_every_file_of_the_data_folder(tmp_path):
     (data / "agreement.toml").write_bytes(b"[company]\n")
     (data / "below").mkdir()
     (data / "below" / "Campaign.csv").write_bytes(b"Name\n")
-    inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)})
+    inputs = hash_inputs(find_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)}))
     assert inputs["Campaign.csv"] == hashlib.sha256(b"Id\n").hexdigest()
     assert inputs["below/Campaign.csv"] == hashlib.sha256(b"Name\n").hexdigest()
     assert inputs["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
@@ -93,7 +91,7 @@ def test_inputs_are_every_file_of_the_data_folder(tmp_path):
 def test_inputs_of_a_zip_are_the_zip_and_what_stands_beside_it(tmp_path):
     for name in ("export.zip", "agreement.toml", "spend.csv", "other.toml"):
         (tmp_path / name).write_bytes(name.encode())
-    inputs = report.hash_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(tmp_path / "export.zip")})
+    inputs = hash_inputs(find_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(tmp_path / "export.zip")}))
     assert inputs.keys() - {"requirements.lock"} == {"export.zip", "agreement.toml", "spend.csv"}
 
 
@@ -225,14 +223,15 @@ print((here / {other!r}).exists())"""
 
 def test_notebooks_run_side_by_side(tmp_path, two_cores):
     cells = [MEET.format(place=str(tmp_path), mine=mine, other=other) for mine, other in (("a", "b"), ("b", "a"))]
-    executed = execute_notebooks(dict.fromkeys(write_two(tmp_path, *cells), {}))
+    executed = execute_notebooks([(path, {}) for path in write_two(tmp_path, *cells)])
     assert [notebook.cells[-1].outputs[0].text for notebook in executed] == ["True\n", "True\n"]
 
 
 def test_notebooks_take_turns_on_one_core_and_come_back_in_order(tmp_path, one_core):
     alone = (f"import os, time\nbusy = {str(tmp_path / 'busy')!r}\nos.mkdir(busy)\ntime.sleep(1)\nos.rmdir(busy)\n"
              "print({!r})")
-    executed = execute_notebooks(dict.fromkeys(write_two(tmp_path, alone.format("first"), alone.format("second")), {}))
+    executed = execute_notebooks(
+        [(path, {}) for path in write_two(tmp_path, alone.format("first"), alone.format("second"))])
     assert [notebook.cells[-1].outputs[0].text for notebook in executed] == ["first\n", "second\n"]
 
 
@@ -257,8 +256,8 @@ def test_run_reports_stops_all_and_keeps_the_last_good_month_when_one_fails(mont
 
 
 def test_run_reports_begins_no_other_when_one_failed(tmp_path, monkeypatch, one_core):
-    began, execute, ran = [], report._execute, tmp_path / "ran"
-    monkeypatch.setattr(report, "_execute", lambda *run, **how: (began.append(run[1].stem), execute(*run, **how))[1])
+    began, execute, ran = [], running._execute, tmp_path / "ran"
+    monkeypatch.setattr(running, "_execute", lambda *run, **how: (began.append(run[1].stem), execute(*run, **how))[1])
     first, second = write_two(tmp_path, "1 / 0", f"open({str(ran)!r}, 'w')")
     with pytest.raises(ReportError, match="campaign_roi.ipynb.*division by zero"):
         run_reports(dict.fromkeys([first, second, write_notebook(tmp_path / "third.ipynb")], {}), tmp_path / "reports")
@@ -267,7 +266,7 @@ def test_run_reports_begins_no_other_when_one_failed(tmp_path, monkeypatch, one_
 
 def test_execute_notebook_says_that_a_kernel_did_not_start(tmp_path, monkeypatch):
     (tmp_path / "sitecustomize.py").write_text("import os; os._exit(1)")
-    monkeypatch.setattr(report, "ENVIRONMENT", report.ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
+    monkeypatch.setattr(running, "ENVIRONMENT", running.ENVIRONMENT | {"PYTHONPATH": str(tmp_path)})
     with pytest.raises(ReportError, match="^tiny.ipynb: the kernel died, as it does when memory runs out: Kernel died"):
         execute_notebook(write_notebook(tmp_path / "tiny.ipynb"), {})
 
@@ -296,7 +295,7 @@ def test_one_progress_bar_runs_over_the_cells_of_all_notebooks(tmp_path, monkeyp
     monkeypatch.setattr(Bar, "made", [])
     monkeypatch.setattr("tqdm.tqdm", Bar)
     roi, sla = write_two(tmp_path, "1", "2")
-    execute_notebooks({roi: {}, sla: {"n_rows": 3}}, progress=progress)
+    execute_notebooks([(roi, {}), (sla, {"n_rows": 3})], progress=progress)
     assert [(bar.total, bar.n, bar.disable) for bar in Bar.made] == [(4 + 5, 4 + 5, disable)]
 
 
@@ -381,7 +380,8 @@ def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, sent, status):
                            env=os.environ | {"TMPDIR": str(scratch)}, stderr=subprocess.PIPE, text=True)
     wait_for(lambda: all(pid.exists() and pid.read_text() for pid in pids))
     run.send_signal(sent)
-    assert (run.communicate(timeout=30)[1], run.returncode) == ("", status)
+    said = "attribution: stopped; what was published before is as it was\n"
+    assert (run.communicate(timeout=30)[1], run.returncode) == (said, status)
     wait_for(lambda: not any(is_running(int(pid.read_text())) for pid in pids))
     assert not list(scratch.iterdir()) and not (tmp_path / "reports").exists()
 
@@ -404,12 +404,12 @@ def is_running(pid):
 def test_provenance_is_of_data_parameters_agreement_and_lock_alone(tmp_path):
     (tmp_path / "agreement.toml").write_bytes(b"[company]\n")
     crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"})
-    table = provenance(crm, {"data_dir": str(tmp_path)})
+    table = provenance(crm, {"data_dir": str(tmp_path), "model": "linear", "previous": None})
     sha256 = {item: value for item, value in zip(table["item"], table["value"], strict=True)}
     assert sha256["data"] == hashlib.sha256(b'{"A.csv": "11", "B.csv": "22"}').hexdigest()
-    assert sha256["parameters"] == hashlib.sha256(json.dumps({"data_dir": str(tmp_path)}).encode()).hexdigest()
+    assert sha256["parameters"] == hashlib.sha256(b'{"model": "linear"}').hexdigest()
     assert sha256["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
-    assert sha256["requirements.lock"] == hashlib.sha256((report.ROOT / "requirements.lock").read_bytes()).hexdigest()
+    assert sha256["requirements.lock"] == hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
     assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "agreement.toml", "requirements.lock"]
 
 

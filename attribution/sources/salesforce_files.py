@@ -132,6 +132,17 @@ def read_export(path: str | Path, fields: dict[str, str] | None = None) -> Expor
                   path if path.is_dir() else path.parent)
 
 
+def describe_columns(file: str) -> tuple[str, frozenset[str]]:
+    """Say of an exported file which column is its rows' id, and which columns hold no words a person may have typed.
+
+    >>> key, plain = describe_columns("export/Opportunity_2.csv")
+    >>> key, "Amount" in plain, "Name" in plain, describe_columns("other.csv")
+    ('Id', True, False, ('', frozenset()))
+    """
+    kinds = _types(_object_of(file), None) if _object_of(file) else {}
+    return "Id" if "Id" in kinds else "", frozenset(c for c, kind in kinds.items() if kind.strip("!*") != "text")
+
+
 def _read_object(name: str, files: list,
                  kinds: dict[str, str]) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     raws, digests = [pa.table({})], {}
@@ -179,13 +190,17 @@ def _unzip(path: Path, name: str) -> bytes:
 
 
 def _by_object(files: dict) -> dict[str, list]:
-    names = {name.lower(): name for name in FILES}
     parts = {}
     for file, read in files.items():
-        stem = re.sub(r"[ _-]?\d*\.csv$", "", file.rpartition("/")[2].lower())
-        if stem in names:
-            parts.setdefault(names[stem], []).append((file.rpartition("/")[2], read))
+        if name := _object_of(file):
+            parts.setdefault(name, []).append((file.rpartition("/")[2], read))
     return parts if parts.keys() & {*REQUIRED, *PEOPLE} else {}
+
+
+def _object_of(file: str) -> str:
+    """Name the object whose rows, or part of them, a file is named for; nothing where it is named for none."""
+    names = {name.lower(): name for name in FILES}
+    return names.get(re.sub(r"[ _-]?\d*\.csv$", "", file.rpartition("/")[2].lower()), "")
 
 
 def _check_objects(path: Path, parts: dict) -> dict:

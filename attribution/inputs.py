@@ -1,0 +1,225 @@
+"""What a report is made from: every file, its digest, and a private copy by which a later run can say what changed."""
+
+import csv
+import difflib
+import gzip
+import hashlib
+import io
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from attribution.agreement_file import find_beside
+from attribution.tables import TableError
+
+ROOT = Path(__file__).parents[1]
+SPEND = "spend.csv"
+CHANGES = ["file", "row", "column", "before", "after"]
+
+
+def find_inputs(notebook: str | Path, parameters: dict) -> dict[str, Path]:
+    """Find everything a report is made from: the export's files, agreement, spend ledger, notebook, lock.
+
+    Returns name → path; the name is the same wherever the files lie. A month to compare with counts by its manifest and
+    its notebooks.
+    """
+    data = _data_files(parameters["data_dir"]) if "data_dir" in parameters else {}
+    before = _previous_files(parameters["previous"]) if parameters.get("previous") else {}
+    files = data | before | {path.name: path for path in (Path(notebook), ROOT / "requirements.lock")}
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def hash_inputs(files: Mapping[str, Path]) -> dict[str, str]:
+    """Give the sha256 of each file's bytes, by name."""
+    return {name: hash_file(path) for name, path in files.items()}
+
+
+def hash_file(path: str | Path) -> str:
+    """Give the sha256 of a file's bytes."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _data_files(data_dir: str) -> dict[str, Path]:
+    """Name the export's files, of the folder and of those right below it, as the reader looks for them."""
+    from attribution.sources import find_folder
+    data = find_folder(data_dir)
+    exported = sorted([*data.glob("*.csv"), *data.glob("*/*.csv")]) if data.is_dir() else []
+    named = {path.relative_to(data).as_posix(): path for path in exported} or {data.name: data}
+    return named | {path.name: path for path in find_settings(data_dir)}
+
+
+def find_settings(data_dir: str) -> list[Path]:
+    """Give the paths of the company's own files, agreement and spend ledger, whether they are there or not."""
+    from attribution.sources import find_folder
+    return [find_beside(find_folder(data_dir), name) for name in ("agreement.toml", SPEND)]
+
+
+def _previous_files(previous: str) -> dict[str, Path]:
+    from attribution.sources import find_folder
+    folder = find_folder(previous)
+    return {f"previous/{path.name}": path for path in sorted([folder / "manifest.json", *folder.glob("*.ipynb")])}
+
+
+def keep_inputs(files: Sequence[Mapping[str, Path]], digests: Sequence[Mapping[str, str]], folder: Path, *,
+                is_copied: bool = True) -> None:
+    """Keep each report's inputs, each file once under its sha256, packed, readable by the user alone.
+
+    Kept is a copy, or where is_copied is False a digest of each row. Raises TableError when a file has changed since it
+    was hashed.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = {made_from[name]: (name, path) for each, made_from in zip(files, digests, strict=True)
+             for name, path in each.items()}
+    for digest, (name, path) in found.items():
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise TableError(f"{path}: changed while the report was made. Make it again")
+        kind, kept = (".gz", data) if is_copied else (".rows.gz", _digest_rows(name, data))
+        _write_privately(folder / (digest + kind), gzip.compress(kept, compresslevel=1, mtime=0))
+
+
+def _write_privately(path: Path, data: bytes) -> None:
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
+
+
+def _digest_rows(name: str, data: bytes) -> bytes:
+    digests = [f"{file}\t{key}\t{_digest(row)}\n" for file, text in _tables(name, data)
+               for key, row in _rows(file, text).items()]
+    return "".join(digests).encode()
+
+
+def _digest(row: Mapping[str, str]) -> str:
+    return hashlib.blake2b(repr(sorted(row.items())).encode(), digest_size=16).hexdigest()
+
+
+def _tables(name: str, data: bytes) -> Iterator[tuple[str, str]]:
+    """Give the texts in a file: its own, or those of the files in a ZIP."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        yield name, data.decode("utf-8-sig", errors="replace")
+        return
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        for each in archive.namelist():
+            yield f"{name}/{each}", archive.read(each).decode("utf-8-sig", errors="replace")
+
+
+def _rows(file: str, text: str) -> dict[str, dict[str, str]]:
+    """Give the rows of a CSV by their id where they have one of their own, else by number; other texts by lines."""
+    from attribution.sources import describe_columns
+    if not file.lower().endswith(".csv"):
+        return {f"line {number}": {"text": line} for number, line in enumerate(text.splitlines(), 1)}
+    records = csv.reader(io.StringIO(text))
+    header = next(records, [])
+    rows, key = [dict(zip(header, record, strict=False)) for record in records], describe_columns(file)[0]
+    ids = [row.get(key, "") for row in rows]
+    keys = ids if all(ids) and len(set(ids)) == len(ids) else [f"row {number}" for number in range(1, len(rows) + 1)]
+    return dict(zip(keys, rows, strict=True))
+
+
+def restore_inputs(digests: Mapping[str, str], kept: Path, place: Path) -> None:
+    """Lay the kept copies of a report's inputs out in a folder, under their names.
+
+    Raises ValueError when a copy was not kept or is not what it was, or when a name leads out of the folder.
+    """
+    for name, digest in digests.items():
+        data, path = _unpack(kept, digest), Path(place, name)
+        if data is None:
+            raise ValueError(f"{kept}: holds no whole copy of {name}. Put the file back where the report found it")
+        if not path.resolve().is_relative_to(place.resolve()):
+            raise ValueError(f"{name}: leads out of the folder of inputs")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_privately(path, data)
+
+
+def _unpack(kept: Path, digest: str) -> bytes | None:
+    """Give a kept copy, or nothing where there is none that is whole."""
+    try:
+        data = gzip.decompress((kept / f"{digest}.gz").read_bytes())
+    except (OSError, EOFError):
+        return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None
+
+
+def changed_inputs(digests: Mapping[str, str], files: Mapping[str, Path], kept: Path) -> pd.DataFrame:
+    """Compare a report's inputs with those there now, row by row as far as what was kept allows.
+
+    Returns one row per difference: file, row (its id, or a number), column, before, after. Values are given of columns
+    without words only, since names and addresses are nobody's business here; row is "" where only the file is known.
+    """
+    changes: list[tuple] = []
+    for name in sorted({*digests, *files}):
+        if name not in files:
+            changes.append((name, "", "", "there", "not there"))
+        elif name not in digests:
+            changes.append((name, "", "", "not there", "there"))
+        elif hash_file(files[name]) != digests[name]:
+            changes += _changed_rows(name, digests[name], files[name].read_bytes(), kept)
+    return pd.DataFrame(changes, columns=CHANGES, dtype="str")
+
+
+def _changed_rows(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:
+    then = _unpack(kept, digest)
+    if then is not None:
+        found = [change for file in _both(name, then, now) for change in _compare_texts(*file)]
+    else:
+        found = _compare_digests(name, digest, now, kept)
+    return found or [(name, "", "", digest[:12], hashlib.sha256(now).hexdigest()[:12])]
+
+
+def _both(name: str, then: bytes, now: bytes) -> list[tuple[str, str, str]]:
+    before, after = dict(_tables(name, then)), dict(_tables(name, now))
+    return [(file, before.get(file, ""), after.get(file, "")) for file in sorted({*before, *after})]
+
+
+def _compare_texts(file: str, then: str, now: str) -> list[tuple]:
+    if not file.lower().endswith(".csv"):
+        return _compare_lines(file, then, now)
+    before, after = _rows(file, then), _rows(file, now)
+    changes = []
+    for key in [*before, *(key for key in after if key not in before)]:
+        if key not in after or key not in before:
+            changes.append((file, key, "", *(("there", "not there") if key in before else ("not there", "there"))))
+        elif before[key] != after[key]:
+            old, new = before[key], after[key]
+            changes += [(file, key, column, *_plain(file, column, old.get(column, ""), new.get(column, "")))
+                        for column in [*old, *(column for column in new if column not in old)]
+                        if old.get(column, "") != new.get(column, "")]
+    return changes
+
+
+def _plain(file: str, column: str, *values: str) -> tuple[str, ...]:
+    """Give the values of the spend ledger, and of columns without words; of others say only that they differ."""
+    from attribution.sources import describe_columns
+    is_plain = Path(file).name == SPEND or column in describe_columns(file)[1]
+    return values if is_plain else ("(not shown)", "(another)")
+
+
+def _compare_lines(file: str, then: str, now: str) -> list[tuple]:
+    """Compare a text that is no export of rows: its lines, unless it is a notebook or a lock, which say too much."""
+    if not file.endswith(".toml"):
+        return []
+    old, new = then.splitlines(), now.splitlines()
+    steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [(file, f"line {first + 1}", "", " / ".join(map(str.strip, old[first:last])),
+             " / ".join(map(str.strip, new[start:end])))
+            for kind, first, last, start, end in steps if kind != "equal"]
+
+
+def _compare_digests(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:
+    try:
+        lines = gzip.decompress((kept / f"{digest}.rows.gz").read_bytes()).decode().splitlines()
+    except (OSError, EOFError):
+        return []
+    before = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in lines}
+    after = {(file, key): _digest(row) for file, text in _tables(name, now) for key, row in _rows(file, text).items()}
+    changes = []
+    for at in [*before, *(at for at in after if at not in before)]:
+        if before.get(at) != after.get(at):
+            said = [f"digest {each[at][:12]}" if at in each else "not there" for each in (before, after)]
+            changes.append((*at, "", *said))
+    return changes

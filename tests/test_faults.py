@@ -31,7 +31,7 @@ def month(tmp_path):
 
 
 def run_in_process(notebook, out, script="", **environment):
-    """Run a report in a process of its own, as the command line does; below a script that may mount, if one is given."""
+    """Run a report in a process of its own, as the command line does, below a script that may mount."""
     code = ("import sys; from attribution import cli, report\n"
             "cli._report = lambda _: print(report.run_reports({sys.argv[1]: {'month': '2026-09'}}, sys.argv[2]))\n"
             "sys.exit(cli.main(['report', 'all', '--month', '2026-09']))")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 #: Each report, named as its notebook is, and the options that it has of its own.
 REPORTS = {
-    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage"),
-    "sla-conversion": ("period", "segment_by", "owner"),
+    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage", "language"),
+    "sla-conversion": ("period", "segment_by", "owner", "language"),
 }
 
 
@@ -77,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_reports(parser: argparse.ArgumentParser) -> None:
+    from attribution.language import LANGUAGES
     reports = parser.add_subparsers(required=True, metavar="REPORT")
     campaign_roi = reports.add_parser("campaign-roi", help="what each campaign cost and what it earned")
     sla_conversion = reports.add_parser("sla-conversion", help="what was promised, what was kept, who converted")
@@ -84,6 +85,7 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     for report, names in ((campaign_roi, ["campaign-roi"]), (sla_conversion, ["sla-conversion"]), (every, REPORTS)):
         _add_month(report)
         report.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
+        report.add_argument("--language", choices=list(LANGUAGES), help="what the reports are written in (en)")
         report.add_argument("--no-copy", action="store_true",
                             help="keep no copy of the inputs beside the reports, only digests of their rows")
         _add_timeout(report)

@@ -1,12 +1,12 @@
 """The language of everything a reader sees: words from gettext's catalogues, numbers, money and dates by Babel."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from io import BytesIO
-
-import pandas as pd
 
 #: Each language, and how it writes a day and a moment; what a number looks like is Babel's.
 LANGUAGES = {"en": ("yyyy-MM-dd", "yyyy-MM-dd HH:mm"), "fi": ("d.M.yyyy", "d.M.yyyy H.mm")}
@@ -24,6 +24,17 @@ def use_language(language: str) -> str:
         raise ValueError(f"language: {language!r} is not one of {', '.join(LANGUAGES)}")
     _spoken = language
     return language
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    """Speak a language for a while."""
+    before = spoken()
+    use_language(language)
+    try:
+        yield
+    finally:
+        use_language(before)
 
 
 def spoken() -> str:
@@ -64,6 +75,11 @@ def _catalogue(language: str) -> NullTranslations:
     return said
 
 
+def _is_blank(value: float) -> bool:
+    from pandas import isna  # here, so that the command line need not wait for it
+    return isna(value)
+
+
 def money(value: float, currency: str) -> str:
     r"""Write money in whole units of the currency.
 
@@ -71,7 +87,7 @@ def money(value: float, currency: str) -> str:
     ('€1,234,568', '−SEK\xa03')
     """
     from babel.numbers import format_currency, get_currency_symbol
-    if pd.isna(value):
+    if _is_blank(value):
         return "–"
     apart = "\xa0" * get_currency_symbol(currency, _spoken)[-1:].isalpha()
     pattern = {"en": f"¤{apart}#,##0", "fi": "#,##0\xa0¤"}[_spoken]
@@ -84,7 +100,7 @@ def percent(share: float) -> str:
     >>> percent(0.123)
     '12\xa0%'
     """
-    return "–" if pd.isna(share) else number(share * 100, 0) + "\xa0%"
+    return "–" if _is_blank(share) else number(share * 100, 0) + "\xa0%"
 
 
 def times(ratio: float) -> str:
@@ -93,7 +109,7 @@ def times(ratio: float) -> str:
     >>> times(4.0), times(-0.25)
     ('+400\xa0%', '−25\xa0%')
     """
-    return "–" if pd.isna(ratio) else ("+" if round(ratio * 100) >= 0 else "") + percent(ratio)
+    return "–" if _is_blank(ratio) else ("+" if round(ratio * 100) >= 0 else "") + percent(ratio)
 
 
 def number(value: float, digits: int = 0) -> str:
@@ -103,7 +119,7 @@ def number(value: float, digits: int = 0) -> str:
     ('1,235', '1,234.6', '−0.50')
     """
     from babel.numbers import format_decimal
-    if pd.isna(value):
+    if _is_blank(value):
         return "–"
     rounded = round(float(value), digits) + 0.0
     return _signed(format_decimal(rounded, "#,##0" + ("." + "0" * digits) * bool(digits), _spoken))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from attribution.agreement import month_days
 from attribution.inputs import ROOT, find_inputs, find_settings, hash_file, hash_inputs, keep_inputs
+from attribution.language import _, speaking
 from attribution.page import render_page
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
 from attribution.tables import CRM
@@ -125,14 +126,11 @@ def read_manifest(month: Path) -> dict:
 
 
 def write_report(folder: Path, notebook: Path, executed: dict, parameters: dict, inputs: dict[str, str]) -> None:
-    """Write an executed notebook's files into a folder, and its entry into the manifest there."""
-    import nbformat
+    """Write an executed notebook's files into a folder, in its language, and its entry into the manifest there."""
     name = name_report(notebook, parameters)
     outputs = [folder / f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")]
-    outputs[0].write_text(nbformat.writes(executed) + "\n", encoding="utf-8", newline="\n")
-    footer = _footer(notebook.name, parameters, inputs)
-    outputs[1].write_text(render_page(executed, footer), encoding="utf-8", newline="\n")
-    write_workbook(find_tables(executed), outputs[2])
+    with speaking(parameters.get("language", "en")):
+        _write_outputs(outputs, executed, _footer(notebook.name, parameters, inputs))
     manifest = folder / "manifest.json"
     others = read_manifest(folder)
     ours = {"made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "notebook": notebook.name, "parameters": parameters,
@@ -142,11 +140,24 @@ def write_report(folder: Path, notebook: Path, executed: dict, parameters: dict,
     manifest.write_text(text + "\n", encoding="utf-8", newline="\n")
 
 
+def _write_outputs(outputs: list[Path], executed: dict, footer: list[str]) -> None:
+    import nbformat
+    for cell in executed["cells"]:
+        if cell["cell_type"] == "markdown":
+            cell["source"] = _(cell["source"])
+    outputs[0].write_text(nbformat.writes(executed) + "\n", encoding="utf-8", newline="\n")
+    outputs[1].write_text(render_page(executed, footer), encoding="utf-8", newline="\n")
+    write_workbook(find_tables(executed), outputs[2])
+
+
 def _footer(notebook: str, parameters: dict, inputs: dict[str, str]) -> list[str]:
     made_from = f"{notebook}, sha256 {inputs[notebook][:12]}"
-    return [f"Made by attribution-kit {version('attribution-kit')} from {made_from}.",
-            "Parameters: " + ", ".join(f"{key} = {value}" for key, value in parameters.items()) + ".",
-            "The tables are in the workbook beside this page, the hashes of all inputs and outputs in manifest.json."]
+    said = ", ".join(f"{key} = {value}" for key, value in parameters.items())
+    made = _("Made by attribution-kit {version} from {notebook}.")
+    return [made.format(version=version("attribution-kit"), notebook=made_from),
+            _("Parameters: {parameters}.").format(parameters=said),
+            _("The tables are in the workbook beside this page, the hashes of all inputs and outputs in "
+              "manifest.json.")]
 
 
 def list_packages() -> dict[str, str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import attribution
+from attribution import cli
 from attribution.call_lists import find_limbo
 from attribution.cli import main
 from attribution.drafting import check_agreement
@@ -399,3 +400,20 @@ def test_report_of_a_month_before_the_first_campaign_leaves_its_deals_unattribut
     won = [float(row["Amount"]) for row in csv.DictReader(io.StringIO(read(SAMPLE, "Opportunity.csv")))
            if row["IsWon"] == "1" and row["CloseDate"].startswith("2024-06") and row["IsDeleted"] == "0"]
     assert won and f"(unattributed)</td><td class=\"money\">{sum(won):,.2f}" in page
+
+
+def test_names_from_the_crm_cannot_steer_the_terminal(capsys, monkeypatch):
+    def shout(_):
+        raise ValueError("campaigns: \x1b[31m\x1b]0;evil\x07 \u202egnp.exe is there\r\ntwice")
+    monkeypatch.setattr(cli, "_explain", shout)
+    assert main(["explain", "006", "--month", "2026-10"]) == 2
+    said = capsys.readouterr().err
+    assert said == "attribution: campaigns: \ufffd[31m\ufffd]0;evil\ufffd \ufffdgnp.exe is there twice\n"
+
+
+@pytest.mark.parametrize("given", ["0", "soon", "nan", "1e9"])
+def test_a_timeout_is_a_number_of_seconds(capsys, given):
+    with pytest.raises(SystemExit) as stopped:
+        main(["verify", "reports/2026-10", "--timeout", given])
+    assert stopped.value.code == 2
+    assert f"argument --timeout: '{given}' is no number of seconds from 1 to a million" in capsys.readouterr().err

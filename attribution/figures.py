@@ -32,9 +32,13 @@ def _ids(rows: pd.DataFrame) -> list[str]:
     return rows["campaign_id"].fillna(rows["campaign_name"]).tolist()
 
 
+def _names(rows: pd.DataFrame, width: int = 44) -> list[str]:
+    return labels(name_campaigns(rows["campaign_name"]), width)
+
+
 def _campaign_axis(rows: pd.DataFrame) -> dict:
     """Give each campaign a place of its own, also two of the same name."""
-    return {"type": "category", "tickmode": "array", "tickvals": _ids(rows), "ticktext": labels(name_campaigns(rows["campaign_name"]))}
+    return {"type": "category", "tickmode": "array", "tickvals": _ids(rows), "ticktext": _names(rows)}
 
 
 def plot_bookings(bookings: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON) -> go.Figure:
@@ -76,7 +80,7 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
             for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
     tree = go.Treemap(
         ids=_ids(rows), parents=[p if isinstance(p, str) else "" for p in rows["parent_id"]],
-        labels=labels(name_campaigns(rows["campaign_name"]), 60), values=listed(rows["cost_with_children"]), branchvalues="total",
+        labels=_names(rows, 60), values=listed(rows["cost_with_children"]), branchvalues="total",
         text=text, texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>" + _("cost") + " %{value:,.0f} "
         + currency + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"},
         marker={"colors": sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []})

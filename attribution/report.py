@@ -21,6 +21,7 @@ import pandas as pd
 
 from attribution.agreement import month_days
 from attribution.agreement_file import find_beside
+from attribution.language import marked
 from attribution.page import render_page
 from attribution.tables import CRM, TableError
 from attribution.workbook import find_tables, write_workbook
@@ -396,7 +397,7 @@ def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
     said = json.dumps(parameters, sort_keys=True)
     files = dict(sorted(crm.sources.items()))
     ours = _ours(parameters["data_dir"]) if "data_dir" in parameters else []
-    items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)}
+    items = {marked("data"): _digest(json.dumps(files)), **files, marked("parameters"): _digest(said)}
     items |= {path.name: hash_file(path) for path in [*ours, ROOT / "requirements.lock"] if path.is_file()}
     return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
 

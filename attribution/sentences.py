@@ -557,6 +557,9 @@ def glossary(*first: str) -> pd.DataFrame:
     sections = re.split(r"^(?=## )", said, flags=re.MULTILINE)
     text = "".join(sorted(sections, key=lambda section: not section.removeprefix("## ").startswith(first)))
     entries = re.findall(r"^\* \*\*(.+?)\*\*(.*?)(?=^\* |^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    return pd.DataFrame({"term": [_(term.rstrip(".")) for term, _meaning in entries],
-                         "meaning": [_(re.sub(r"\s+", " ", re.sub(r"[`*]", "", meaning)).strip(" .") + ".")
-                                     for _term, meaning in entries]})
+    return pd.DataFrame([(_(term.rstrip(".")), _(_plain(meaning))) for term, meaning in entries],
+                        columns=["term", "meaning"])
+
+
+def _plain(meaning: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"[`*]", "", meaning)).strip(" .") + "."

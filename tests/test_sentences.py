@@ -79,12 +79,12 @@ def test_money_is_written_in_whole_units(value, text):
 
 
 def test_money_of_a_currency_without_a_sign_carries_its_code():
-    assert [money(5, code) for code in ("USD", "GBP", "SEK")] == ["$5", "£5", "SEK 5"]
+    assert [money(5, code) for code in ("USD", "GBP", "SEK")] == ["$5", "£5", f"SEK{NBSP}5"]
 
 
 @pytest.mark.parametrize(("ratio", "share", "change"), [
-    (0.0, "0 %", "+0 %"), (0.005, "0 %", "+0 %"), (12.5, "1250 %", "+1,250 %"), (np.nan, "–", "–"),
-    (-1.0, "-100 %", "−100 %")])
+    (0.0, "0 %", "+0 %"), (0.005, "0 %", "+0 %"), (12.5, "1,250 %", "+1,250 %"), (np.nan, "–", "–"),
+    (-1.0, "−100 %", "−100 %")])
 def test_percent_and_times(ratio, share, change):
     assert (plain(percent(ratio)), plain(times(ratio))) == (share, change)
 
@@ -272,7 +272,7 @@ def test_say_reconciled():
     assert say_reconciled(rows(1600.5, 1600.5), "EUR") == (
         "The campaigns and the unattributed sum to the CRM's closed-won to the cent: 1,600.50 EUR.")
     assert say_reconciled(rows(1600.0, 1700.0), "EUR") == (
-        "The sum of the campaigns and the unattributed, 1,600.00, differs from the CRM's 1,700.00 by -100.00 EUR.")
+        "The sum of the campaigns and the unattributed, 1,600.00, differs from the CRM's 1,700.00 by −100.00 EUR.")
 
 
 def test_say_hierarchy():
@@ -412,4 +412,4 @@ def test_say_reconciled_of_mqls_names_the_funnel():
     assert say_reconciled(rows, "EUR", MQLS) == (
         "The campaigns and the unattributed sum to the funnel's MQLs to the cent: 500.00 EUR.")
     assert say_reconciled(rows.assign(value=[1.0, 500.0, 750.0, -250.0]), "EUR", MQLS) == (
-        "The sum of the campaigns and the unattributed, 500.00, differs from the funnel's 750.00 by -250.00 EUR.")
+        "The sum of the campaigns and the unattributed, 500.00, differs from the funnel's 750.00 by −250.00 EUR.")

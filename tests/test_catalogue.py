@@ -62,7 +62,8 @@ def texts_of_notebooks():
     code = [cell.source for notebook in NOTEBOOKS for cell in notebook.cells if cell.cell_type == "code"]
     titles = {text for source in code for call in calls_in(source, *TITLES)
               for text in literals([call.args[TITLES[call.func.attr]]])}
-    sheets = {text for source in code for call in calls_in(source, "show_table") for text in literals([call.args[SHEET]])}
+    sheets = {text for source in code for call in calls_in(source, "show_table")
+              for text in literals([call.args[SHEET]])}
     assert len(titles) > 10 and len(sheets) > 20
     return titles | sheets | {cell.source for notebook in NOTEBOOKS for cell in notebook.cells
                               if cell.cell_type == "markdown"}

@@ -66,10 +66,10 @@ _FORMATS = {
 _FORMAT = {column: name for name, columns in _FORMATS.items() for column in columns}
 _ENDINGS = {"_share": "share", "_rate": "share", "_days": "number", "_hours": "number"}
 #: The columns whose cells are words of ours; what stands in any other column is data, and stays as it is.
-OUR_WORDS = ("basis", "by", "check", "consequence", "cost_basis", "field", "item", "kind", "age_band", "left_to",
-             "lever", "linking", "model_high", "model_low", "part", "per", "reason", "source", "table", "unit")
+OUR_WORDS = ("age_band", "basis", "by", "check", "consequence", "cost_basis", "item", "kind", "lever", "linking",
+             "model_high", "model_low", "part", "per", "reason", "source", "table", "unit")
 #: The columns of campaigns' names, in which our own words stand for what is no campaign.
-CAMPAIGN_NAMES = ("campaign", "campaign_name", "line", "path", "segment")
+CAMPAIGN_NAMES = ("campaign", "campaign_name", "line", "path")
 
 
 def _format(column: str, values: pd.Series) -> str:

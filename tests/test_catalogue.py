@@ -19,7 +19,8 @@ from attribution.sources.salesforce import _CONSEQUENCES
 from attribution.workbook import find_tables
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [path for path in sorted((ROOT / "attribution").rglob("*.py")) if path.name != "language.py"]
+#: The command line speaks English alone, and language.py only of the texts that it is given.
+SOURCES = [path for path in sorted((ROOT / "attribution").rglob("*.py")) if path.stem not in ("cli", "language")]
 NOTEBOOKS = [nbformat.read(path, 4) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 CATALOGUES = {path.name: path for path in sorted((ROOT / "attribution" / "locale" / "fi").glob("*.po"))}
 every_catalogue = pytest.mark.parametrize("path", CATALOGUES.values(), ids=CATALOGUES)
@@ -131,7 +132,7 @@ def test_catalogue_holds_each_message_once_and_none_that_is_obsolete(path):
     said = read_po(path.read_bytes().splitlines(keepends=True), locale="fi")
     text = path.read_text(encoding="utf-8")
     assert len(re.findall("^msgid ", text, re.MULTILINE)) == len([message for message in said if message.id]) + 1
-    assert not said.obsolete and not re.search("^#(:|,|~)", text, re.MULTILINE)
+    assert not said.obsolete and not re.search("^#(:|~)|fuzzy", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

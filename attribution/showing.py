@@ -66,8 +66,8 @@ _FORMATS = {
 _FORMAT = {column: name for name, columns in _FORMATS.items() for column in columns}
 _ENDINGS = {"_share": "share", "_rate": "share", "_days": "number", "_hours": "number"}
 #: The columns whose cells are words of ours; what stands in any other column is data, and stays as it is.
-OUR_WORDS = ("age_band", "basis", "by", "check", "consequence", "cost_basis", "item", "kind", "lever", "linking",
-             "model_high", "model_low", "part", "per", "reason", "source", "table", "unit")
+OUR_WORDS = ("age_band", "basis", "by", "check", "consequence", "cost_basis", "figure", "item", "kind", "lever",
+             "linking", "model_high", "model_low", "part", "per", "reason", "source", "table", "unit")
 #: The columns of campaigns' names, in which our own words stand for what is no campaign.
 CAMPAIGN_NAMES = ("campaign", "campaign_name", "line", "path")
 

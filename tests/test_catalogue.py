@@ -16,6 +16,7 @@ from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAME
 from attribution.showing import column_name
 from attribution.sla_sentences import LEVER_NAMES, RESPONSE_NAMES, STEP_NAMES
 from attribution.sources.salesforce import _CONSEQUENCES
+from attribution.tables import SCHEMAS
 from attribution.workbook import find_tables
 
 ROOT = Path(__file__).parents[1]
@@ -71,12 +72,14 @@ def texts_of_notebooks():
 
 
 def texts_of_tables(crm):
-    """Give the columns' names, and the tables' own names with which the reports count rows."""
+    """Give the columns' names, the tables' own with which the reports count rows, and the CRM's rolled-up figures."""
     columns = [column for notebook in NOTEBOOKS for table in find_tables(notebook) for column in table["columns"]]
     tables = list_tables(crm)["table"].tolist()
-    assert len(columns) > 100
-    return {column_name(column["name"]) for column in columns if column["label"] not in NAMES_OF_TABLES} | {
-        *tables, *[name.replace(" ", "_") for name in tables]}
+    reported = [column for column in SCHEMAS["campaigns"].columns if column.endswith("_with_children")]
+    assert len(columns) > 100 and len(reported) > 5
+    names = {column_name(column["name"]) for column in columns if column["label"] not in NAMES_OF_TABLES}
+    return names | {*tables, *[name.replace(" ", "_") for name in tables]} | {
+        column.removeprefix("reported_").removesuffix("_with_children") for column in reported}
 
 
 def wanted(crm):

@@ -154,3 +154,8 @@ def test_show_table_of_numbers_in_a_column_that_elsewhere_has_words(finnish):
 def test_show_text_and_title_give_what_is_ours_in_finnish(finnish):
     assert bundle_of(show_text("All to the first touch."))["text/plain"].startswith("Kaikki ensimmäiselle")
     assert "<h1>Sanasto</h1>" in bundle_of(show_title("Glossary"))["text/html"]
+
+
+def test_show_table_in_finnish_names_the_figures_that_the_crm_rolls_up(finnish):
+    hierarchy = pd.DataFrame({"campaign_id": ["701A"], "figure": ["n_won"], "difference": [2.0]})
+    assert "<td class=\"text\">voitetut kaupat</td>" in bundle_of(show_table(hierarchy, "s", "T"))["text/html"]

@@ -158,4 +158,7 @@ def test_read_crm_says_in_finnish_what_is_missing_and_names_files_and_statuses_a
     said = records(read_crm(write_export(tmp_path, company()), DATED_BY_STATUS, as_of=utc("06-01")).missing,
                    "source", "consequence")
     assert ("Opportunity.csv: Amount", "kauppoja ilman summaa 1/2; niiden arvoksi lasketaan nolla") in said
+    assert said[0] == ("Campaign.csv: EndDate", "kustannukset jaetaan vientipäivään asti")
+    assert ("agreement.toml: vaiheen 'sql' arvot",
+            "millään liidillä ei ole ollut tilaa 'SQL'; esiintyneet tilat: Converted, MQL, Open") in said
     assert [source for source, _ in said][-1] == "muu historia kuin kauppojen ja liidien tilojen"

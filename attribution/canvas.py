@@ -6,6 +6,8 @@ import textwrap
 import pandas as pd
 import plotly.graph_objects as go
 
+from attribution.language import separators
+
 #: Okabe and Ito's palette (2008), safe for colour-blind readers; a colour stays with the thing it means.
 CREDIT, COST, NONE, PIPELINE, PLAN = "#0072B2", "#D55E00", "#B8C0C8", "#56B4E9", "#000000"
 SOURCED, ACCELERATED, NEW, EXISTING = "#0072B2", "#56B4E9", "#009E73", "#CC79A7"
@@ -26,8 +28,9 @@ TEMPLATE = go.layout.Template(layout=go.Layout(
 
 
 def draw(traces: list, title: str, height: int, **layout) -> go.Figure:
-    """Draw traces on the shared template, under a title that wraps between words."""
-    figure = go.Figure(traces, layout={"template": TEMPLATE, "height": height} | layout)
+    """Draw traces on the shared template, under a title that wraps between words; numbers as the language has them."""
+    fixed = {"template": TEMPLATE, "height": height, "separators": separators()}
+    figure = go.Figure(traces, layout=fixed | layout)
     return figure.update_layout(title_text="<br>".join(map(safe, textwrap.wrap(title, 100))))
 
 

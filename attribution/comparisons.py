@@ -7,6 +7,7 @@ from attribution.agreement import Agreement, month_days
 from attribution.campaigns import build_ancestors, describe_tree, roll_up
 from attribution.funnel import WON, Outcome
 from attribution.journeys import build_journeys
+from attribution.language import _, marked, number
 from attribution.months import month_bounds
 from attribution.roi import LEFT_OUT, UNATTRIBUTED
 from attribution.tables import CRM, TableError, is_in, look_up
@@ -110,8 +111,8 @@ def _reasons(rows: pd.DataFrame, met: pd.DataFrame, touches: pd.DataFrame, by_ac
     return np.select(
         [rows["primary_campaign_id"].isna(), in_journey & (rows["difference"] == 0),
          in_journey & (rows["n_people"] > 1), in_journey, in_time, at_company, rows["n_touches"] == 0],
-        ["no source", "agrees", "several people", "several campaigns", "not linked", "outside the window",
-         "not touched"], "another campaign's")
+        [marked("no source"), marked("agrees"), marked("several people"), marked("several campaigns"),
+         marked("not linked"), marked("outside the window"), marked("not touched")], marked("another campaign's"))
 
 
 def crm_roi(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
@@ -145,10 +146,11 @@ def sum_due(entries: pd.DataFrame, opportunities: pd.DataFrame, agreement: Agree
     if outcome.is_expected:
         is_first = (entries["stage"] == outcome.stage) & (entries["n_entry"] == 1)
         n, worth = (is_first & entries["entered_at"].between(*month_bounds(month, agreement))).sum(), outcome.worth
-        return pd.DataFrame({"line": [f"Entries into {outcome.stage}: {n:,} at {worth:,.2f}, expected"],
-                             "value": [round(n * worth, 2)]})
+        line = _("Entries into {stage}: {n} at {worth}, expected").format(stage=outcome.stage, n=number(n),
+                                                                          worth=number(worth, 2))
+        return pd.DataFrame({"line": [line], "value": [round(n * worth, 2)]})
     closed = opportunities[opportunities["is_won"] & opportunities["close_on"].between(*month_days(month))]
-    return pd.DataFrame({"line": ["Closed-won in the CRM"], "value": [round(closed["value"].sum(), 2)]})
+    return pd.DataFrame({"line": [_("Closed-won in the CRM")], "value": [round(closed["value"].sum(), 2)]})
 
 
 def reconcile(returns: pd.DataFrame, due: pd.DataFrame) -> pd.DataFrame:
@@ -159,7 +161,7 @@ def reconcile(returns: pd.DataFrame, due: pd.DataFrame) -> pd.DataFrame:
     roots = returns[returns["depth"] == 0]
     total, owed = round(roots["credit_with_children"].sum(), 2), due["value"].sum()
     lines = pd.DataFrame({"line": roots["path"], "value": roots["credit_with_children"]})
-    sums = pd.DataFrame({"line": ["Sum of the above", *due["line"], "Difference"],
+    sums = pd.DataFrame({"line": [_("Sum of the above"), *due["line"], _("Difference")],
                          "value": [total, *due["value"], round(total - owed, 2)]})
     return pd.concat([lines, sums], ignore_index=True)
 

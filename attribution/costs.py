@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement_file import find_beside
+from attribution.language import marked
 from attribution.tables import DAY, TableError, first_keys, look_up, to_cents
 
 
@@ -59,7 +60,8 @@ def phase_costs(campaigns: pd.DataFrame, exported_on: pd.Timestamp, ledger: pd.D
     >>> phase_costs(ad, pd.Timestamp("2026-12-31"))["cost"].tolist()
     [0.34, 0.33, 0.33]
     """
-    booked = _no_costs() if ledger is None else _with_whole_ids(ledger, campaigns["campaign_id"]).assign(basis="ledger")
+    booked = _no_costs() if ledger is None else _with_whole_ids(ledger, campaigns["campaign_id"]).assign(
+        basis=marked("ledger"))
     known = campaigns[campaigns["actual_cost"].notna() & ~campaigns["campaign_id"].isin(booked["campaign_id"])]
     costs = pd.concat([booked, _spread(known, exported_on)], ignore_index=True)
     return costs.sort_values(["campaign_id", "spent_on"], ignore_index=True)
@@ -86,7 +88,7 @@ def _spread(known: pd.DataFrame, exported_on: pd.Timestamp) -> pd.DataFrame:
     return pd.DataFrame({
         "campaign_id": known["campaign_id"].to_numpy()[row],
         "spent_on": start.to_numpy()[row] + nth.astype("timedelta64[D]"),
-        "cost": spent / 100, "basis": "phased"}).astype({"campaign_id": "str", "spent_on": DAY, "basis": "str"})
+        "cost": spent / 100, "basis": marked("phased")}).astype({"campaign_id": "str", "spent_on": DAY, "basis": "str"})
 
 
 def costs_between(costs: pd.DataFrame, campaigns: pd.DataFrame, first: pd.Timestamp | None,

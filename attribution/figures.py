@@ -23,7 +23,8 @@ from attribution.canvas import (
     listed,
 )
 from attribution.funnel import WON, Outcome
-from attribution.sentences import money, times
+from attribution.language import _, money, month, times
+from attribution.sentences import name_campaigns
 from attribution.showing import column_name
 
 
@@ -31,31 +32,37 @@ def _ids(rows: pd.DataFrame) -> list[str]:
     return rows["campaign_id"].fillna(rows["campaign_name"]).tolist()
 
 
+def _names(rows: pd.DataFrame, width: int = 44) -> list[str]:
+    return labels(name_campaigns(rows["campaign_name"]), width)
+
+
 def _campaign_axis(rows: pd.DataFrame) -> dict:
     """Give each campaign a place of its own, also two of the same name."""
-    return {"type": "category", "tickmode": "array", "tickvals": _ids(rows), "ticktext": labels(rows["campaign_name"])}
+    return {"type": "category", "tickmode": "array", "tickvals": _ids(rows), "ticktext": _names(rows)}
 
 
 def plot_bookings(bookings: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON) -> go.Figure:
     """Draw the value of each month, won or expected, attributed below unattributed, and the plan as a mark."""
-    months = bookings["month"].tolist()
+    months = [month(each) for each in bookings["month"]]
     bars = [go.Bar(name=name, x=months, y=listed(bookings[column]), marker_color=colour,
                    hovertemplate="%{x}: %{y:,.0f} " + currency)
-            for name, column, colour in (("attributed to campaigns", "attributed", CREDIT),
-                                         ("no campaign touched", "unattributed", NONE))]
-    plan = go.Scatter(name="plan", x=months, y=listed(bookings["planned"]), mode="markers",
+            for name, column, colour in ((_("attributed to campaigns"), "attributed", CREDIT),
+                                         (_("no campaign touched"), "unattributed", NONE))]
+    plan = go.Scatter(name=_("plan"), x=months, y=listed(bookings["planned"]), mode="markers",
                       marker={"symbol": "line-ew", "size": 26, "line": {"width": 3, "color": PLAN}},
-                      hovertemplate="plan %{x}: %{y:,.0f} " + currency)
-    by = "month of entry" if outcome.is_expected else "month of closing"
+                      hovertemplate=_("plan") + " %{x}: %{y:,.0f} " + currency)
+    by = _("month of entry") if outcome.is_expected else _("month of closing")
+    value = _("expected, {currency}") if outcome.is_expected else _("won, {currency}")
     return draw([*bars, *([plan] if bookings["planned"].notna().any() else [])], title, 400, barmode="stack",
-                xaxis={"title": by, "type": "category"}, yaxis={"title": f"{outcome.basis}, {currency}"})
+                xaxis={"title": by, "type": "category"}, yaxis={"title": value.format(currency=currency)})
 
 
 def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON) -> go.Figure:
     """Draw cost beside credit, and pipeline still open on top of it, for each row given, with its ROI at the end."""
     rows = returns.iloc[::-1]
-    bars = [("cost", "cost", COST, "cost", None), (f"credit: {outcome.basis}", "credit", CREDIT, "earned", None),
-            ("pipeline still open, expected", "pipeline", PIPELINE, "earned", "credit")]
+    credit = _("credit: expected") if outcome.is_expected else _("credit: won")
+    bars = [(_("cost"), "cost", COST, "cost", None), (credit, "credit", CREDIT, "earned", None),
+            (_("pipeline still open, expected"), "pipeline", PIPELINE, "earned", "credit")]
     traces = [go.Bar(name=name, y=_ids(rows), x=listed(rows[f"{column}_with_children"]), marker_color=colour,
                      base=listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=group,
                      orientation="h", hovertemplate=name + " %{x:,.0f} " + currency)
@@ -69,17 +76,17 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     """Draw the tree as areas of cost that open on a click, coloured by ROI."""
     rows = returns[returns["cost_with_children"] > 0]
     steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
-    text = [f"{money(credit, currency)} credit<br>ROI {times(value)}"
+    text = [_("{credit} credit<br>ROI {roi}").format(credit=money(credit, currency), roi=times(value))
             for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
     tree = go.Treemap(
         ids=_ids(rows), parents=[p if isinstance(p, str) else "" for p in rows["parent_id"]],
-        labels=labels(rows["campaign_name"], 60), values=listed(rows["cost_with_children"]), branchvalues="total",
-        text=text, texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>cost %{value:,.0f} " + currency
-        + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"},
+        labels=_names(rows, 60), values=listed(rows["cost_with_children"]), branchvalues="total",
+        text=text, texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>" + _("cost") + " %{value:,.0f} "
+        + currency + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"},
         marker={"colors": sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []})
-    key = {"text": "area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more", "align": "left",
-           "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left", "showarrow": False,
-           "font": {"color": SOFT}}
+    key = {"text": _("area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more"),
+           "align": "left", "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left",
+           "showarrow": False, "font": {"color": SOFT}}
     return draw([tree], title, 620, margin={"l": 10, "r": 10, "t": 60, "b": 56}, annotations=[key],
                 uniformtext={"minsize": 10, "mode": "hide"})
 
@@ -89,18 +96,18 @@ def plot_ranges(ranges: pd.DataFrame, title: str, currency: str, n: int = 20) ->
     rows = ranges.head(n).iloc[::-1]
     names = _ids(rows)
     spans = [go.Scatter(y=[name, name], x=listed(pd.Series([low, high])), mode="lines", hoverinfo="skip",
-                        line={"color": PIPELINE, "width": 9}, showlegend=i == 0, name="lowest to highest model")
+                        line={"color": PIPELINE, "width": 9}, showlegend=i == 0, name=_("lowest to highest model"))
              for i, (name, low, high) in enumerate(zip(names, rows["credit_low"], rows["credit_high"], strict=True))]
-    ends = [f"{low}: {money(a, currency)}<br>{high}: {money(b, currency)}" for low, a, high, b in zip(
+    ends = [f"{_(low)}: {money(a, currency)}<br>{_(high)}: {money(b, currency)}" for low, a, high, b in zip(
         rows["model_low"], rows["credit_low"], rows["model_high"], rows["credit_high"], strict=True)]
-    dots = [go.Scatter(name="the chosen model", y=names, x=listed(rows["credit"]), mode="markers", customdata=ends,
+    dots = [go.Scatter(name=_("the chosen model"), y=names, x=listed(rows["credit"]), mode="markers", customdata=ends,
                        marker={"color": CREDIT, "size": 10},
                        hovertemplate="%{x:,.0f} " + currency + "<br>%{customdata}"),
-            go.Scatter(name="cost", y=names, x=listed(rows["cost"]), mode="markers",
-                       hovertemplate="cost %{x:,.0f} " + currency,
+            go.Scatter(name=_("cost"), y=names, x=listed(rows["cost"]), mode="markers",
+                       hovertemplate=_("cost") + " %{x:,.0f} " + currency,
                        marker={"symbol": "line-ns", "size": 14, "line": {"width": 3, "color": COST}})]
     return draw(spans + dots, title, 150 + 30 * len(rows),
-                xaxis={"title": f"credit, {currency}", "rangemode": "tozero"},
+                xaxis={"title": _("credit, {currency}").format(currency=currency), "rangemode": "tozero"},
                 yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 
@@ -110,17 +117,19 @@ def plot_spend(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     top = float(max(rows["cost_with_children"].max(), 1.0)) if len(rows) else 1.0
     late = rows["is_too_early"] if "is_too_early" in rows else pd.Series(False, index=rows.index)
     dots = [go.Scatter(name=name, x=listed(part["cost_with_children"]), y=listed(part["credit_with_children"]),
-                       mode="markers", customdata=labels(part["path"], 120), marker=marker,
-                       hovertemplate="%{customdata}<br>cost %{x:,.0f}, credit %{y:,.0f} " + currency
-                       + "<extra></extra>")
+                       mode="markers", customdata=labels(name_campaigns(part["path"]), 120), marker=marker,
+                       hovertemplate="%{customdata}<br>" + _("cost") + " %{x:,.0f}, " + _("credit") + " %{y:,.0f} "
+                       + currency + "<extra></extra>")
             for name, part, marker in (
-                ("campaign", rows[~late], {"color": CREDIT, "size": 10, "opacity": 0.8}),
-                ("too early to judge", rows[late], {"color": "white", "size": 10, "line": {"color": SOFT, "width": 2}}))
+                (_("campaign"), rows[~late], {"color": CREDIT, "size": 10, "opacity": 0.8}),
+                (_("too early to judge"), rows[late],
+                 {"color": "white", "size": 10, "line": {"color": SOFT, "width": 2}}))
             if len(part)]
-    line = go.Scatter(name="earns what it cost", x=[0, round(top, 2)], y=[0, round(top, 2)], mode="lines",
+    line = go.Scatter(name=_("earns what it cost"), x=[0, round(top, 2)], y=[0, round(top, 2)], mode="lines",
                       line={"color": SOFT, "dash": "dot"}, hoverinfo="skip")
-    return draw([line, *dots], title, 480, xaxis={"title": f"cost to date, {currency}", "rangemode": "tozero"},
-                yaxis={"title": f"credit to date, {currency}", "rangemode": "tozero"},
+    across, up = _("cost to date, {currency}"), _("credit to date, {currency}")
+    return draw([line, *dots], title, 480, xaxis={"title": across.format(currency=currency), "rangemode": "tozero"},
+                yaxis={"title": up.format(currency=currency), "rangemode": "tozero"},
                 margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 
@@ -134,8 +143,8 @@ def plot_split(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
                      base=listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=below or column,
                      orientation="h", hovertemplate=column_name(column) + " %{x:,.0f} " + currency)
               for column, below, colour in splits if f"{column}_with_children" in rows]
-    return draw(traces, title, 170 + 64 * len(rows), xaxis={"title": f"credit, {currency}"}, bargap=0.35,
-                yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
+    return draw(traces, title, 170 + 64 * len(rows), xaxis={"title": _("credit, {currency}").format(currency=currency)},
+                bargap=0.35, yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 
 def plot_budget(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
@@ -144,7 +153,7 @@ def plot_budget(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     names = _ids(rows)
     bars = [go.Bar(name=name, y=names, x=listed(rows[column]), marker_color=colour, orientation="h",
                    hovertemplate=name + " %{x:,.0f} " + currency)
-            for name, column, colour in (("spent", "actual_cost_with_children", COST),
-                                         ("budget", "budgeted_cost_with_children", NONE))]
+            for name, column, colour in ((_("spent"), "actual_cost_with_children", COST),
+                                         (_("budget"), "budgeted_cost_with_children", NONE))]
     return draw(bars, title, 170 + 56 * len(rows), xaxis={"title": currency}, yaxis=_campaign_axis(rows),
                 margin={"l": 10, "r": 20, "t": 90, "b": 10}, bargap=0.35, legend={"traceorder": "reversed"})

@@ -26,15 +26,6 @@ class Outcome:
         """Tell expected money from booked money; the two are never added."""
         return self.worth is not None
 
-    @property
-    def basis(self) -> str:
-        """Say in a word what the money is.
-
-        >>> Outcome().basis, Outcome("mql", 250.0).basis
-        ('won', 'expected')
-        """
-        return "expected" if self.is_expected else "won"
-
 
 WON = Outcome()
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from attribution.agreement import month_days
 from attribution.inputs import ROOT, find_inputs, find_settings, hash_file, hash_inputs, keep_inputs
-from attribution.language import _, speaking
+from attribution.language import _, marked, speaking
 from attribution.page import render_page
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
 from attribution.tables import CRM
@@ -253,7 +253,7 @@ def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
     said = json.dumps({name: value for name, value in parameters.items() if name not in PLACES}, sort_keys=True)
     files = dict(sorted(crm.sources.items()))
     ours = find_settings(parameters["data_dir"]) if "data_dir" in parameters else []
-    items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)}
+    items = {marked("data"): _digest(json.dumps(files)), **files, marked("parameters"): _digest(said)}
     items |= {path.name: hash_file(path) for path in [*ours, ROOT / "requirements.lock"] if path.is_file()}
     return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
 

@@ -12,11 +12,12 @@ from attribution.credit import share_credit
 from attribution.entries import BIRTHS
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
+from attribution.language import marked
 from attribution.models import MODELS, Model, pick_model
 from attribution.tables import CRM, check_refs, is_in, look_up
 
 ADDITIVE = ("cost", "credit", "sourced", "accelerated", "credit_new", "credit_existing", "pipeline", "n_responses")
-LEFT_OUT, UNATTRIBUTED = "(left out of the tree)", "(unattributed)"
+LEFT_OUT, UNATTRIBUTED = marked("(left out of the tree)"), marked("(unattributed)")
 
 
 def count_name(stage: str) -> str:

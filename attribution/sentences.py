@@ -8,7 +8,22 @@ import pandas as pd
 from attribution.agreement import Agreement
 from attribution.entries import LAPSED_AFTER_DAYS, find_lapsed
 from attribution.funnel import WON, Outcome
-from attribution.roi import count_name
+from attribution.language import (
+    _,
+    count,
+    day,
+    in_month,
+    in_number,
+    marked,
+    money,
+    month,
+    month_name,
+    number,
+    percent,
+    spoken,
+    times,
+)
+from attribution.roi import LEFT_OUT, UNATTRIBUTED, count_name
 from attribution.tables import CRM, first_keys, is_in
 
 #: What a column is called before a reader; a name not listed reads as it is written, without underscores.
@@ -30,7 +45,7 @@ NAMES = {
     "primary_campaign_id": "primary source", "n_reached": "deals reached", "reached_share": "share of deals reached",
     "value_reached_share": "share of value reached", "value_reached": "value reached",
     "share_reached": "share reached", "lookback_days": "look-back, days (blank: none)", "plan_share": "of plan",
-    "from_name": "from", "to_name": "to", "difference_low": "difference, lowest",
+    "from_name": "from campaign", "to_name": "to campaign", "difference_low": "difference, lowest",
     "difference_high": "difference, highest",
     "from_roi_low": "from: lowest ROI", "from_roi_high": "from: highest ROI", "to_roi_low": "to: lowest ROI",
     "to_roi_high": "to: highest ROI", "spent_share": "spent of budget", "n_conversions": "deals", "rolled_up": "ours",
@@ -106,50 +121,13 @@ SOURCE_COLUMNS = ("campaign", "cost", "credit", "roi", "crm_value", "crm_roi", "
 TILES = ("won_value", "attributed_value", "roi", "cost", "n_won", "n_new_customers", "n_mqls", "cost_per_mqls")
 
 
-def money(value: float, currency: str) -> str:
-    """Write money in whole units of the currency, for a sentence.
-
-    >>> money(1234567.89, "EUR")
-    '€1,234,568'
-    """
-    sign = {"EUR": "€", "USD": "$", "GBP": "£"}.get(currency, f"{currency} ")
-    return "–" if pd.isna(value) else f"{'−' if round(value) < 0 else ''}{sign}{abs(value):,.0f}"
-
-
-def percent(share: float) -> str:
-    """Write a share of 0-1 in percent.
-
-    >>> percent(0.123)
-    '12\xa0%'
-    """
-    return "–" if pd.isna(share) else f"{share:.0%}".replace("%", "\u00a0%")
-
-
-def times(ratio: float) -> str:
-    """Write a return such as ROI in percent, with its sign.
-
-    >>> times(4.0), times(-0.25)
-    ('+400\xa0%', '−25\xa0%')
-    """
-    return "–" if pd.isna(ratio) else f"{ratio:+,.0%}".replace("%", "\u00a0%").replace("-", "−")
-
-
-def count(n: float, noun: str, plural: str = "") -> str:
-    """Write a number of things.
-
-    >>> count(1, "deal"), count(1200, "person", "people")
-    ('1 deal', '1,200 people')
-    """
-    return f"{n:,.0f} {noun if n == 1 else plural or noun + 's'}"
-
-
 def figure_name(figure: str) -> str:
     """Name a headline figure for a reader.
 
     >>> figure_name("cost_per_mqls")
     'Cost per MQL'
     """
-    return _FIGURES.get(figure, figure.removeprefix("n_").replace("_", " ").capitalize())
+    return _(_FIGURES.get(figure, figure.removeprefix("n_").replace("_", " ").capitalize()))
 
 
 def name_figures(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
@@ -163,29 +141,52 @@ def name_figures(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
 
 
 def _amount(value: float, unit: str, currency: str) -> str:
-    if pd.isna(value):
-        return "–"
-    return {"money": lambda v: money(v, currency), "share": percent, "ratio": times,
-            "count": "{:,.0f}".format}[unit](value)
+    return {"money": lambda v: money(v, currency), "share": percent, "ratio": times, "count": number}[unit](value)
 
 
 def _change(change: float, unit: str) -> str:
-    points = {"share": " points", "ratio": " points"}.get(unit)
-    return "–" if pd.isna(change) else f"{change * 100:+,.0f}{points}".replace("-", "−") if points else times(change)
+    if unit not in ("share", "ratio") or pd.isna(change):
+        return times(change)
+    sign = "+" if round(change * 100) >= 0 else ""
+    return _("{change} points").format(change=sign + number(change * 100))
 
 
 def name_stage(stage: str, n: float = 1) -> str:
-    """Name one record in a stage, or several, for a reader.
+    """Name one record in a stage, or several after their number, for a reader.
 
     >>> name_stage("mql"), name_stage("mql", 2), name_stage("opportunity", 2)
     ('MQL', 'MQLs', 'opportunities')
     """
-    one = stage.upper() if stage in ("mql", "sql") else stage.replace("_", " ")
-    return one if n == 1 else count_name(one).removeprefix("n_")
+    known = {"lead": in_number("lead", "leads", n), "mql": in_number("MQL", "MQLs", n),
+             "sql": in_number("SQL", "SQLs", n), "customer": in_number("customer", "customers", n),
+             "opportunity": in_number("opportunity", "opportunities", n)}
+    return known.get(stage) or _own_stage(stage, n)
+
+
+def name_stages(stage: str) -> str:
+    """Name the records in a stage, however many, for a reader.
+
+    >>> name_stages("mql"), name_stages("hot_lead")
+    ('MQLs', 'hot leads')
+    """
+    known = {"lead": _("leads"), "mql": _("MQLs"), "sql": _("SQLs"), "customer": _("customers"),
+             "opportunity": _("opportunities")}
+    return known.get(stage) or _own_stage(stage, 2)
+
+
+def _own_stage(stage: str, n: float) -> str:
+    """Name a stage of the company's own; only English can tell many of them by a rule."""
+    one = stage.replace("_", " ")
+    return one if n == 1 or spoken() != "en" else count_name(one).removeprefix("n_")
+
+
+def name_campaigns(names: pd.Series) -> pd.Series:
+    """Give campaigns' names as they are, and our own words where what they stand for is no campaign."""
+    return names.replace({UNATTRIBUTED: _(UNATTRIBUTED), LEFT_OUT: _(LEFT_OUT)})
 
 
 def _in_words(text: str, outcome: Outcome) -> str:
-    return text.format(one=name_stage(outcome.stage), many=name_stage(outcome.stage, 2))
+    return _(text).format(one=name_stage(outcome.stage), many=name_stages(outcome.stage))
 
 
 def name_columns(outcome: Outcome) -> dict[str, str]:
@@ -218,10 +219,11 @@ def headline_tiles(headline: pd.DataFrame, currency: str, outcome: Outcome = WON
 
 
 def _note(before: float, change: float, unit: str, plan_share: float, currency: str) -> str:
-    then = f"{_amount(before, unit, currency)} the month before"
-    then = then if pd.notna(before) else "not known for the month before"
-    moved = f" ({_change(change, unit)})" if pd.notna(change) else ""
-    return then + moved + (f"\n{percent(plan_share)} of plan" if pd.notna(plan_share) else "")
+    known, moved = _("{before} the month before"), _("{before} the month before ({change})")
+    then = (known if pd.isna(change) else moved).format(before=_amount(before, unit, currency),
+                                                        change=_change(change, unit))
+    then = then if pd.notna(before) else _("not known for the month before")
+    return then + (f"\n{_('{share} of plan').format(share=percent(plan_share))}" if pd.notna(plan_share) else "")
 
 
 def _figure(headline: pd.DataFrame, name: str) -> pd.Series:
@@ -234,54 +236,75 @@ def say_month(headline: pd.DataFrame, month: str, currency: str, outcome: Outcom
         return _say_expected(headline, month, currency, outcome)
     won, n, share, cost, roi = (_figure(headline, name)["value"] for name in (
         "won_value", "n_won", "attributed_share", "cost", "roi"))
-    plan = _figure(headline, "won_value")["plan_share"]
-    against = f", {percent(plan)} of the plan" if pd.notna(plan) else ""
-    spent = f"campaigns cost {money(cost, currency)}" if pd.notna(cost) else "the month's campaign cost is not known"
+    plan, when, known = _figure(headline, "won_value")["plan_share"], in_month(month), pd.notna(cost)
     if not n:
-        return f"No deal was won in {month}; {spent}."
-    touched = f"; campaigns had touched {percent(share)} of that money" if pd.notna(share) else ""
-    text = (f"{count(n, 'deal')} worth {money(won, currency)} {'was' if n == 1 else 'were'} won in {month}{against}"
-            f"{touched}.")
+        none = (_("No deal was won {in_month}; campaigns cost {cost}.") if known else
+                _("No deal was won {in_month}; the month's campaign cost is not known."))
+        return none.format(in_month=when, cost=money(cost, currency))
+    text = in_number("{deals} worth {value} was won {in_month}", "{deals} worth {value} were won {in_month}", n).format(
+        deals=count(n, "deal"), value=money(won, currency), in_month=when)
+    text += _(", {share} of the plan").format(share=percent(plan)) if pd.notna(plan) else ""
+    text += _("; campaigns had touched {share} of that money").format(share=percent(share)) if pd.notna(share) else ""
+    return f"{_begun(text)}. {_say_roi(cost, roi, currency)}"
+
+
+def _begun(text: str) -> str:
+    """Begin a sentence with a capital, also where a language begins it with the month."""
+    return text[:1].upper() + text[1:]
+
+
+def _say_roi(cost: float, roi: float, currency: str) -> str:
     if pd.isna(roi):
-        return f"{text} {spent[0].upper()}{spent[1:]}."
-    return f"{text} Against the month's campaign cost of {money(cost, currency)} that is a booked ROI of {times(roi)}."
+        return _say_spent(cost, currency)
+    return _("Against the month's campaign cost of {cost} that is a booked ROI of {roi}.").format(
+        cost=money(cost, currency), roi=times(roi))
+
+
+def _say_spent(cost: float, currency: str) -> str:
+    known, unknown = _("Campaigns cost {cost}."), _("The month's campaign cost is not known.")
+    return known.format(cost=money(cost, currency)) if pd.notna(cost) else unknown
 
 
 def _say_expected(headline: pd.DataFrame, month: str, currency: str, outcome: Outcome) -> str:
     n, value, share, cost, roi = (_figure(headline, name)["value"] for name in (
         count_name(outcome.stage), "expected_value", "attributed_share", "cost", "roi_expected"))
-    touched = f"; campaigns had touched {percent(share)} of that" if pd.notna(share) else ""
-    spent = f"Campaigns cost {money(cost, currency)}" if pd.notna(cost) else "The month's campaign cost is not known"
-    if pd.notna(roi):
-        spent = f"Against the month's campaign cost of {money(cost, currency)} the expected ROI is {times(roi)}"
-    return (f"{n:,.0f} new {name_stage(outcome.stage, n)} in {month} {'is' if n == 1 else 'are'} worth an expected "
-            f"{money(value, currency)}{touched}. {spent}. {_say_worth(outcome, currency)}")
+    text = in_number("{n} new {stage} {in_month} is worth an expected {value}",
+                     "{n} new {stage} {in_month} are worth an expected {value}", n).format(
+        n=number(n), stage=name_stage(outcome.stage, n), in_month=in_month(month), value=money(value, currency))
+    text += _("; campaigns had touched {share} of that").format(share=percent(share)) if pd.notna(share) else ""
+    spent = _("Against the month's campaign cost of {cost} the expected ROI is {roi}.").format(
+        cost=money(cost, currency), roi=times(roi)) if pd.notna(roi) else _say_spent(cost, currency)
+    return f"{_begun(text)}. {spent} {_say_worth(outcome, currency)}"
 
 
 def _say_worth(outcome: Outcome, currency: str) -> str:
     worth, low, high = (money(each, currency) for each in (outcome.worth, outcome.worth_low, outcome.worth_high))
-    return (f"Each {name_stage(outcome.stage)} counts {worth} (95\u00a0% interval {low} to {high}), what one brings on "
-            "average: expected money, not booked, and never added to it.")
+    return _("Each {stage} counts {worth} (95\u00a0% interval {low} to {high}), what one brings on average: expected "
+             "money, not booked, and never added to it.").format(stage=name_stage(outcome.stage), worth=worth, low=low,
+                                                                 high=high)
 
 
 def title_report(agreement: Agreement, month: str, outcome: Outcome = WON) -> str:
     """Title the report with the company, the month and, where it is not about won deals, the stage."""
     company = f"{agreement.company}: " if agreement.company else ""
-    on = f" on {name_stage(outcome.stage, 2)}" if outcome.is_expected else ""
-    return f"{company}campaign ROI{on}, {pd.Period(month, 'M').strftime('%B %Y')}"
+    text = _("campaign ROI on {stages}, {month}") if outcome.is_expected else _("campaign ROI, {month}")
+    return company + text.format(stages=name_stages(outcome.stage), month=month_name(month))
 
 
 def say_came_in(crm: CRM, agreement: Agreement) -> str:
     """Say what the export brought, up to which moment, and how much of it was left out."""
-    day = agreement.day_of(pd.Series([crm.as_of, crm.exported_at])).dt.strftime("%Y-%m-%d")
+    until, seen = agreement.day_of(pd.Series([crm.as_of, crm.exported_at]))
     out = crm.left_out["n_rows"].sum()
-    left = f"{count(out, 'row')} {'was' if out == 1 else 'were'} left out, for the reasons below"
-    text = (f"The tables speak of the end of {day[0]}: {count(len(crm.touches), 'touch', 'touches')} of "
-            f"{count(len(crm.people), 'person', 'people')}, {count(len(crm.campaigns), 'campaign')}, "
-            f"{count(len(crm.opportunities), 'deal')}. {left if out else 'No row was left out'}. "
-            f"All money is in {crm.currency}.")
-    return text + (f" The latest change that the export has seen is of {day[1]}: the month may not be complete."
-                   if day[1] < day[0] else "")
+    text = _("The tables speak of the end of {day}: {touches} of {people}, {campaigns}, {deals}.").format(
+        day=day(until), touches=count(len(crm.touches), "touch", "touches"),
+        people=count(len(crm.people), "person", "people"), campaigns=count(len(crm.campaigns), "campaign"),
+        deals=count(len(crm.opportunities), "deal"))
+    left = in_number("{rows} was left out, for the reasons below.", "{rows} were left out, for the reasons below.",
+                     out).format(rows=count(out, "row")) if out else _("No row was left out.")
+    late = _("The latest change that the export has seen is of {day}: the month may not be complete.").format(
+        day=day(seen))
+    paid = _("All money is in {currency}.").format(currency=crm.currency)
+    return " ".join([text, left, paid, *[late] * bool(seen < until)])
 
 
 def list_tables(crm: CRM) -> pd.DataFrame:
@@ -302,29 +325,32 @@ def indent(returns: pd.DataFrame) -> pd.DataFrame:
 def title_bookings(bookings: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Title the months' bookings with the last month and how it stands to the average of those before."""
     value = bookings["attributed"] + bookings["unattributed"]
-    verb = f"expected of the {name_stage(outcome.stage, 2)} of" if outcome.is_expected else "won in"
-    last, before = f"{money(value.iloc[-1], currency)} {verb} {bookings['month'].iloc[-1]}", value.iloc[:-1]
-    usual = f"; the {count(len(before), 'month')} before averaged {money(before.mean(), currency)}"
-    return last + usual if len(before) else last
+    which, before = bookings["month"].iloc[-1], value.iloc[:-1]
+    text = _("{value} expected of the {stages} of {month}") if outcome.is_expected else _("{value} won {in_month}")
+    text = _begun(text.format(value=money(value.iloc[-1], currency), stages=name_stages(outcome.stage),
+                              month=month(which), in_month=in_month(which)))
+    usual = in_number("; the {n} month before averaged {value}", "; the {n} months before averaged {value}",
+                      len(before)).format(n=number(len(before)), value=money(before.mean(), currency))
+    return text + usual if len(before) else text
 
 
 def title_roi(returns: pd.DataFrame) -> str:
     """Title a set of returns with the best and the worst of those whose ROI is known."""
     known = returns[returns["roi"].notna()].sort_values("roi")
     if not len(known):
-        return "No cost is known, so no ROI can be computed"
-    best, worst = known.iloc[-1], known.iloc[0]
+        return _("No cost is known, so no ROI can be computed")
+    names, rois = name_campaigns(known["campaign_name"]).tolist(), known["roi"].tolist()
     if len(known) == 1:
-        return f"{best['campaign_name']} returned {times(best['roi'])}"
-    return (f"{best['campaign_name']} returned most ({times(best['roi'])}), "
-            f"{worst['campaign_name']} least ({times(worst['roi'])})")
+        return _("{name} returned {roi}").format(name=names[0], roi=times(rois[0]))
+    return _("{best} returned most ({high}), {worst} least ({low})").format(
+        best=names[-1], high=times(rois[-1]), worst=names[0], low=times(rois[0]))
 
 
 def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON) -> str:
     """Say which programme returned most and least on the campaign clock."""
-    expected = f"the expected value of its {name_stage(outcome.stage, 2)} to date"
-    earned = expected if outcome.is_expected else "all it has earned to date"
-    return f"{title_roi(programmes)}, each whole cost to date against {earned}."
+    text = (_("{finding}, each whole cost to date against the expected value of its {stages} to date.")
+            if outcome.is_expected else _("{finding}, each whole cost to date against all it has earned to date."))
+    return text.format(finding=title_roi(programmes), stages=name_stages(outcome.stage))
 
 
 def title_tree(returns: pd.DataFrame) -> str:
@@ -332,9 +358,9 @@ def title_tree(returns: pd.DataFrame) -> str:
     leaves = returns[(returns["is_leaf"]) & (returns["cost_with_children"] > 0)]
     lost = leaves.loc[leaves["roi"] < 0, "cost_with_children"].sum()
     if not len(leaves):
-        return "No cost is known, so there is no area to draw"
-    share = percent(lost / leaves["cost_with_children"].sum())
-    return f"{share} of the cost lies with campaigns that have not yet earned it back (click to open one)"
+        return _("No cost is known, so there is no area to draw")
+    return _("{share} of the cost lies with campaigns that have not yet earned it back (click to open one)").format(
+        share=percent(lost / leaves["cost_with_children"].sum()))
 
 
 def title_ranges(ranges: pd.DataFrame) -> str:
@@ -342,9 +368,9 @@ def title_ranges(ranges: pd.DataFrame) -> str:
     known = ranges[ranges["roi_low"].notna()]
     unsure = known[(known["roi_low"] < 0) & (known["roi_high"] >= 0)]
     if not len(known):
-        return "No cost is known, so no model can say which campaigns earn it back"
-    return (f"The model decides for {len(unsure):,} of {count(len(known), 'campaign')} with a known cost: earned back "
-            "under one and not under another")
+        return _("No cost is known, so no model can say which campaigns earn it back")
+    return _("The model decides for {n} of {campaigns} with a known cost: earned back under one and not under "
+             "another").format(n=number(len(unsure)), campaigns=count(len(known), "campaign"))
 
 
 def title_spend(returns: pd.DataFrame) -> str:
@@ -352,58 +378,62 @@ def title_spend(returns: pd.DataFrame) -> str:
     rows = returns[returns["cost_with_children"] > 0]
     earned = (rows["roi"] >= 0).sum()
     if not len(rows):
-        return "No cost is known, so no campaign can be held against it"
-    have = "has" if earned == 1 else "have"
-    return f"{earned:,} of {count(len(rows), 'campaign')} with a cost {have} earned it back so far"
+        return _("No cost is known, so no campaign can be held against it")
+    return in_number("{n} of {campaigns} with a cost has earned it back so far",
+                     "{n} of {campaigns} with a cost have earned it back so far", earned).format(
+        n=number(earned), campaigns=count(len(rows), "campaign"))
 
 
 def title_split(returns: pd.DataFrame) -> str:
     """Title the split with the share of credit that came before the deal was opened, and from new customers."""
     total = returns["credit_with_children"].sum()
     if not total:
-        return "No credit yet, so there is nothing to split"
+        return _("No credit yet, so there is nothing to split")
     if "sourced_with_children" not in returns:
-        share = percent(returns["credit_new_with_children"].sum() / total)
-        return f"{share} of the expected value lies with those whose company had bought nothing before"
-    share = {name: returns[f"{name}_with_children"].sum() / total for name in ("sourced", "credit_new")}
-    return (f"{percent(share['sourced'])} of the credit came before the opportunity existed; "
-            f"{percent(share['credit_new'])} is from new customers")
+        return _("{share} of the expected value lies with those whose company had bought nothing before").format(
+            share=percent(returns["credit_new_with_children"].sum() / total))
+    sourced, new = (percent(returns[f"{name}_with_children"].sum() / total) for name in ("sourced", "credit_new"))
+    return _("{sourced} of the credit came before the opportunity existed; {new} is from new customers").format(
+        sourced=sourced, new=new)
 
 
 def title_budget(returns: pd.DataFrame, currency: str) -> str:
     """Title budget against actual with the sums of both."""
     spent, budget = (returns[f"{name}_with_children"].sum() for name in ("actual_cost", "budgeted_cost"))
     if not budget:
-        return f"{money(spent, currency)} spent; no budget is known"
+        return _("{spent} spent; no budget is known").format(spent=money(spent, currency))
     unplanned = returns["unplanned_with_children"].sum()
-    text = (f"{money(spent - unplanned, currency)} spent of {money(budget, currency)} budgeted "
-            f"({percent((spent - unplanned) / budget)})")
-    return text + (f", and {money(unplanned, currency)} where nothing was budgeted" if round(unplanned) else "")
+    text = _("{spent} spent of {budget} budgeted ({share})").format(
+        spent=money(spent - unplanned, currency), budget=money(budget, currency),
+        share=percent((spent - unplanned) / budget))
+    more = _(", and {money} where nothing was budgeted").format(money=money(unplanned, currency))
+    return text + more if round(unplanned) else text
 
 
 def say_ranges(ranges: pd.DataFrame, model: str, currency: str) -> str:
     """Say which campaign the models disagree on most."""
     if not len(ranges):
-        return "No campaign has any credit, so the models have nothing to disagree on."
+        return _("No campaign has any credit, so the models have nothing to disagree on.")
+    used = _("This report's figures use {model}.").format(model=_(model))
     widest = ranges.loc[(ranges["credit_high"] - ranges["credit_low"]).idxmax()]
     if widest["credit_high"] == widest["credit_low"]:
-        return f"All models give every campaign the same credit. This report's figures use {model}."
-    return (f"No model is the truth. The models disagree most on {widest['campaign_name']}: from "
-            f"{money(widest['credit_low'], currency)} ({widest['model_low']}) to "
-            f"{money(widest['credit_high'], currency)} ({widest['model_high']}). This report's figures use {model}.")
+        return _("All models give every campaign the same credit.") + " " + used
+    low, high = (f"{money(widest[f'credit_{end}'], currency)} ({_(widest[f'model_{end}'])})" for end in ("low", "high"))
+    return _("No model is the truth. The models disagree most on {name}: from {low} to {high}.").format(
+        name=widest["campaign_name"], low=low, high=high) + " " + used
 
 
 def say_shifts(shifts: pd.DataFrame, currency: str) -> str:
     """Say which shift of money is worth an experiment, and what credit cannot promise about it."""
     if not len(shifts):
-        return "No campaign loses under every model while another gains under every model: no shift stands out."
+        return _("No campaign loses under every model while another gains under every model: no shift stands out.")
     best = shifts.iloc[0]
-    return (f"Worth testing first: move {money(best['amount'], currency)} from {best['from_name']} (ROI "
-            f"{times(best['from_roi_low'])} to {times(best['from_roi_high'])}, whatever the model) to "
-            f"{best['to_name']} ({times(best['to_roi_low'])} to {times(best['to_roi_high'])}). Were the averages to "
-            f"hold, that would bring {money(best['difference_low'], currency)} to "
-            f"{money(best['difference_high'], currency)} more; money added seldom earns what the average did, so hold "
-            "a control group.")
+    rois = {name: times(best[name]) for name in ("from_roi_low", "from_roi_high", "to_roi_low", "to_roi_high")}
+    sums = {name: money(best[name], currency) for name in ("amount", "difference_low", "difference_high")}
+    return _("Worth testing first: move {amount} from {from_name} (ROI {from_roi_low} to {from_roi_high}, whatever the "
+             "model) to {to_name} ({to_roi_low} to {to_roi_high}). Were the averages to hold, that would bring "
+             "{difference_low} to {difference_high} more; money added seldom earns what the average did, so hold a "
+             "control group.").format(from_name=best["from_name"], to_name=best["to_name"], **rois, **sums)
 
 
 def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
@@ -412,96 +442,124 @@ def say_costs(costs: pd.DataFrame, campaigns: pd.DataFrame) -> str:
     strange = ids[~is_in(ids, campaigns["campaign_id"])].drop_duplicates()
     known = costs[is_in(ids, campaigns["campaign_id"])].drop_duplicates("campaign_id")["basis"].value_counts()
     unknown = len(campaigns) - len(set(campaigns["campaign_id"]) & set(costs["campaign_id"]))
-    sources = [f"{count(known.get('phased', 0), 'campaign')} spread by day from the actual cost (phased)",
-               f"{count(known.get('ledger', 0), 'campaign')} from the spend ledger", f"{unknown:,} without a cost"]
-    text = f"Costs: {sources[0]}, {sources[1]}, {sources[2]}; a blank cost is not a zero."
-    return text + (f" The spend ledger names {count(len(strange), 'campaign')} that the export does not have "
-                   f"({first_keys(strange)}): what they cost stands apart from the tree." if len(strange) else "")
+    text = _("Costs: {phased} spread by day from the actual cost (phased), {ledger} from the spend ledger, {unknown} "
+             "without a cost; a blank cost is not a zero.").format(
+        phased=count(known.get("phased", 0), "campaign"), ledger=count(known.get("ledger", 0), "campaign"),
+        unknown=number(unknown))
+    apart = _("The spend ledger names {campaigns} that the export does not have (first: {keys}): what they cost stands "
+              "apart from the tree.").format(campaigns=count(len(strange), "campaign"), keys=_keys(strange))
+    return f"{text} {apart}" if len(strange) else text
+
+
+def _keys(ids: pd.Series) -> str:
+    return first_keys(ids).removeprefix("first: ")
 
 
 def say_pipeline(opportunities: pd.DataFrame, today: pd.Timestamp, currency: str, outcome: Outcome = WON) -> str:
     """Say what is open, and what was left out of it as lapsed."""
     if outcome.is_expected:
-        return (f"The open pipeline does not stand beside the {name_stage(outcome.stage, 2)}: what it may bring is in "
-                "their expected value already.")
+        return _("The open pipeline does not stand beside the {stages}: what it may bring is in their expected value "
+                 "already.").format(stages=name_stages(outcome.stage))
     lapsed = find_lapsed(opportunities, today)
     still_open = opportunities[~opportunities["is_closed"] & ~lapsed]
-    return (f"Open pipeline: {count(len(still_open), 'deal')} with an expected value of "
-            f"{money(still_open['expected_value'].sum(), currency)}. {count(lapsed.sum(), 'more deal')} worth "
-            f"{money(opportunities.loc[lapsed, 'expected_value'].sum(), currency)} lapsed, the close date more than "
-            f"{LAPSED_AFTER_DAYS} days ago, and {'is' if lapsed.sum() == 1 else 'are'} not in it.")
+    text = _("Open pipeline: {deals} with an expected value of {value}.").format(
+        deals=count(len(still_open), "deal"), value=money(still_open["expected_value"].sum(), currency))
+    gone = in_number("{deals} worth {value} lapsed, the close date more than {days} days ago, and is not in it.",
+                     "{deals} worth {value} lapsed, the close date more than {days} days ago, and are not in it.",
+                     lapsed.sum()).format(
+        deals=count(lapsed.sum(), "more deal"), days=number(LAPSED_AFTER_DAYS),
+        value=money(opportunities.loc[lapsed, "expected_value"].sum(), currency))
+    return f"{text} {gone}"
 
 
 def say_lift(outcome: Outcome = WON) -> str:
     """Say what credit is not."""
-    shared = "an expected" if outcome.is_expected else "a booked"
-    return f"Credit is not lift: it is a convention for sharing {shared} sum, not a causal effect."
+    if outcome.is_expected:
+        return _("Credit is not lift: it is a convention for sharing an expected sum, not a causal effect.")
+    return _("Credit is not lift: it is a convention for sharing a booked sum, not a causal effect.")
 
 
 def say_clocks(outcome: Outcome = WON) -> str:
     """Say which clock a reader should look at."""
     if outcome.is_expected:
-        many = name_stage(outcome.stage, 2)
-        return (f"Campaign clock: a campaign's whole cost to date against the expected value of all the {many} it is "
-                f"credited with to date. The month's: its {many} against the cost of the same month. To earn means, "
-                f"throughout, to be expected to earn: no {name_stage(outcome.stage)} is booked money.")
-    return ("Campaign clock: a campaign's whole cost to date against all it has earned to date, with the pipeline it "
-            "still has open beside it. Booked clock: the deals closed in the month against the cost of the same month. "
-            "Sales cycles are long, so the campaign clock tells what a campaign is worth; the booked clock is what "
-            "finance sees.")
+        return _in_words(marked(
+            "Campaign clock: a campaign's whole cost to date against the expected value of all the {many} it is "
+            "credited with to date. The month's: its {many} against the cost of the same month. To earn means, "
+            "throughout, to be expected to earn: no {one} is booked money."), outcome)
+    return _("Campaign clock: a campaign's whole cost to date against all it has earned to date, with the pipeline it "
+             "still has open beside it. Booked clock: the deals closed in the month against the cost of the same "
+             "month. Sales cycles are long, so the campaign clock tells what a campaign is worth; the booked clock is "
+             "what finance sees.")
 
 
 def say_reconciled(reconciled: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Say whether roots and unattributed sum to the CRM's closed-won, or to the funnel's entries at their worth."""
     total, due, difference = reconciled["value"].iloc[-3:]
-    owner, what = ("the funnel", name_stage(outcome.stage, 2)) if outcome.is_expected else ("the CRM", "closed-won")
     if difference == 0:
-        return f"The campaigns and the unattributed sum to {owner}'s {what} to the cent: {due:,.2f} {currency}."
-    return (f"The sum of the campaigns and the unattributed, {total:,.2f}, differs from {owner}'s {due:,.2f} by "
-            f"{difference:,.2f} {currency}.")
+        text = (_("The campaigns and the unattributed sum to the funnel's {stages} to the cent: {total} {currency}.")
+                if outcome.is_expected else
+                _("The campaigns and the unattributed sum to the CRM's closed-won to the cent: {total} {currency}."))
+    else:
+        text = (_("The sum of the campaigns and the unattributed, {total}, differs from the funnel's {due} by "
+                  "{difference} {currency}.") if outcome.is_expected else
+                _("The sum of the campaigns and the unattributed, {total}, differs from the CRM's {due} by "
+                  "{difference} {currency}."))
+    return text.format(total=number(total, 2), due=number(due, 2), difference=number(difference, 2), currency=currency,
+                       stages=name_stages(outcome.stage))
 
 
 def say_hierarchy(reconciled: pd.DataFrame) -> str:
     """Say whether our roll-up of the tree agrees with the one that the CRM exported."""
-    if not len(reconciled):
-        return "The export carries no rolled-up figures of its own, so the tree could not be checked against them."
     off = reconciled[reconciled["difference"] != 0]
-    text = f"Compared with {count(len(reconciled), 'rolled-up figure')} of the CRM, "
-    if not len(off):
-        return text + "ours agree."
-    return text + (f"{len(off):,} of ours {'differs' if len(off) == 1 else 'differ'}, on "
-                   f"{count(off['campaign_id'].nunique(), 'campaign')}.")
+    if not len(reconciled):
+        text = _("The export carries no rolled-up figures of its own, so the tree could not be checked against them.")
+    elif not len(off):
+        text = _("Compared with {figures} of the CRM, ours agree.")
+    else:
+        text = in_number("Compared with {figures} of the CRM, {n} of ours differs, on {campaigns}.",
+                         "Compared with {figures} of the CRM, {n} of ours differ, on {campaigns}.", len(off))
+    return text.format(figures=count(len(reconciled), "rolled-up figure"), n=number(len(off)),
+                       campaigns=count(off["campaign_id"].nunique(), "campaign"))
 
 
 def say_crm(compared: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Say how much of the won value the CRM's own attribution gives to another campaign than ours, or to none."""
     if outcome.is_expected:
-        return (f"The CRM's own attribution speaks of won deals alone: it has nothing to set beside "
-                f"{name_stage(outcome.stage, 2)}, and the tables below are empty.")
+        return _("The CRM's own attribution speaks of won deals alone: it has nothing to set beside {stages}, and the "
+                 "tables below are empty.").format(stages=name_stages(outcome.stage))
     total, moved = compared["value"].sum(), compared["difference"].abs().sum()
     none = compared.loc[compared["reason"] == "no source", "value"].sum()
     if not total:
-        return "No deal of any value was won, so there is nothing to compare with the CRM's own attribution."
-    return (f"The CRM gives each deal whole to its primary campaign source. For {percent(moved / total)} of the "
-            f"value ours differs; deals of {money(none, currency)} have no primary source at all.")
+        return _("No deal of any value was won, so there is nothing to compare with the CRM's own attribution.")
+    return _("The CRM gives each deal whole to its primary campaign source. For {share} of the value ours differs; "
+             "deals of {value} have no primary source at all.").format(share=percent(moved / total),
+                                                                      value=money(none, currency))
 
 
 def say_reach(coverage: pd.DataFrame, linking: str, outcome: Outcome = WON) -> str:
     """Say how much of the won value, or of the expected, the linking in use reaches."""
     row = coverage.set_index("linking").loc[linking]
     if not row["n_conversions"]:
-        return "No deal was won, so there is nothing to link to."
-    many = name_stage(outcome.stage, 2) if outcome.is_expected else "deals"
-    return (f"Linking by {linking} finds a touch for {percent(row['value_reached_share'])} of the {outcome.basis} "
-            f"value ({row['n_reached']:,.0f} of {row['n_conversions']:,.0f} {many}).")
+        return _("No deal was won, so there is nothing to link to.")
+    text = (_("Linking by {linking} finds a touch for {share} of the expected value ({n} of {total} {stages}).")
+            if outcome.is_expected else
+            _("Linking by {linking} finds a touch for {share} of the won value ({n} of {total} deals)."))
+    return text.format(linking=_(linking), share=percent(row["value_reached_share"]), n=number(row["n_reached"]),
+                       total=number(row["n_conversions"]), stages=name_stages(outcome.stage))
 
 
 def glossary(*first: str) -> pd.DataFrame:
-    """Give the words that the reports use and what they mean: term, meaning; some sections' before the others'."""
+    """Give the words that the reports use and what they mean: term, meaning; some sections' before the others'.
+
+    The sections are named as glossary.md has them, whatever the language.
+    """
     said = files("attribution").joinpath("glossary.md").read_text(encoding="utf-8")
     sections = re.split(r"^(?=## )", said, flags=re.MULTILINE)
     text = "".join(sorted(sections, key=lambda section: not section.removeprefix("## ").startswith(first)))
     entries = re.findall(r"^\* \*\*(.+?)\*\*(.*?)(?=^\* |^#|\Z)", text, re.MULTILINE | re.DOTALL)
-    return pd.DataFrame({"term": [term.rstrip(".") for term, _ in entries],
-                         "meaning": [re.sub(r"\s+", " ", re.sub(r"[`*]", "", meaning)).strip(" .") + "."
-                                     for _, meaning in entries]})
+    return pd.DataFrame([(_(term.rstrip(".")), _(_plain(meaning))) for term, meaning in entries],
+                        columns=["term", "meaning"])
+
+
+def _plain(meaning: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"[`*]", "", meaning)).strip(" .") + "."

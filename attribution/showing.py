@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from attribution.canvas import LINE, SOFT
-from attribution.sentences import NAMES, percent, times
+from attribution.language import _, day, moment, month, number, percent, times
+from attribution.sentences import NAMES, name_campaigns
 
 TABLE_MIME = "application/vnd.attribution-kit.table.v1+json"
 
@@ -19,17 +20,19 @@ class Shown:
     def __init__(self, markup: str, text: str, cells: dict | None = None):
         self._bundle = {"text/html": markup, "text/plain": text} | ({TABLE_MIME: cells} if cells else {})
 
-    def _repr_mimebundle_(self, **_):
+    def _repr_mimebundle_(self, **options):
         return self._bundle
 
 
 def show_title(text: str) -> Shown:
     """Show the report's title."""
+    text = _(text)
     return Shown(f"<h1>{html.escape(text)}</h1>", text)
 
 
 def show_text(text: str) -> Shown:
     """Show a sentence, as a paragraph in which nothing is markup."""
+    text = _(text)
     return Shown(f'<p class="finding">{html.escape(text)}</p>', text)
 
 
@@ -62,6 +65,11 @@ _FORMATS = {
 }
 _FORMAT = {column: name for name, columns in _FORMATS.items() for column in columns}
 _ENDINGS = {"_share": "share", "_rate": "share", "_days": "number", "_hours": "number"}
+#: The columns whose cells are words of ours; what stands in any other column is data, and stays as it is.
+OUR_WORDS = ("age_band", "basis", "by", "check", "consequence", "cost_basis", "figure", "item", "kind", "lever",
+             "linking", "model_high", "model_low", "part", "per", "reason", "source", "table", "unit")
+#: The columns of campaigns' names, in which our own words stand for what is no campaign.
+CAMPAIGN_NAMES = ("campaign", "campaign_name", "line", "path")
 
 
 def _format(column: str, values: pd.Series) -> str:
@@ -84,15 +92,27 @@ def show_table(table: pd.DataFrame, sheet: str, title: str, *, columns: tuple[st
     """Show a table: the first n_rows and the columns named for the reader, all rows and columns for the workbook.
 
     Ids link to the CRM where instance_url is set; moments are given in the time zone. Names are escaped. `names` are
-    those of columns that are called otherwise here than in other tables.
+    those of columns that are called otherwise here than in other tables. Title, columns and cells that are words of
+    ours are given in the language that is spoken.
     """
+    title = _(title)
     local = table.assign(**{column: table[column].dt.tz_convert(time_zone).dt.tz_localize(None)
                             for column in table if isinstance(table[column].dtype, pd.DatetimeTZDtype)})
+    local = _in_our_words(local)
     formats = {column: _format(column, table[column]) for column in table}
     labels = {column: column_name(column, names) for column in table}
     shown = {column: labels[column] for column in columns or table if column in table}
     return Shown(_table_html(local.head(n_rows), len(local), shown, formats, title, instance_url),
                  _table_text(local.head(n_rows), shown, formats, title), _cells(local, labels, formats, sheet, title))
+
+
+def _in_our_words(table: pd.DataFrame) -> pd.DataFrame:
+    texts = [column for column in table if table[column].dtype.kind not in "biufMm"]
+    said = {column: [_(cell) if isinstance(cell, str) else cell for cell in table[column]]
+            for column in texts if column in OUR_WORDS}
+    names = {column: name_campaigns(table[column]) for column in texts if column in CAMPAIGN_NAMES}
+    months = {column: table[column].map(month) for column in texts if column == "month"}
+    return table.assign(**said, **names, **months)
 
 
 def _table_html(rows: pd.DataFrame, n: int, shown: dict[str, str], formats: dict[str, str], title: str,
@@ -111,7 +131,7 @@ def _table_html(rows: pd.DataFrame, n: int, shown: dict[str, str], formats: dict
 def _table_text(rows: pd.DataFrame, shown: dict[str, str], formats: dict[str, str], title: str) -> str:
     texts = pd.DataFrame({c: [_words(value, formats[c]) for value in rows[c]] for c in shown})
     texts = texts.set_axis(shown.values(), axis=1)
-    return f"{title}\n" + (texts.to_string(index=False) if len(texts) else "No rows.")
+    return f"{title}\n" + (texts.to_string(index=False) if len(texts) else _("No rows."))
 
 
 def _cell(value, form: str, url: str) -> str:
@@ -124,14 +144,14 @@ def _cell(value, form: str, url: str) -> str:
 def _words(value, form: str) -> str:
     """Write one value as a reader reads it; a blank is blank."""
     if isinstance(value, bool | np.bool_):
-        return "yes" if value else "no"
+        return _("yes") if value else _("no")
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
         return ""
     return _WORDS.get(form, str)(value)
 
 
-_WORDS = {"money": lambda v: f"{v:,.2f}", "share": percent, "ratio": times, "count": lambda v: f"{v:,.0f}",
-          "number": lambda v: f"{v:,.1f}", "day": lambda v: f"{v:%Y-%m-%d}", "moment": lambda v: f"{v:%Y-%m-%d %H:%M}"}
+_WORDS = {"money": lambda v: number(v, 2), "share": percent, "ratio": times, "count": number,
+          "number": lambda v: number(v, 1), "day": day, "moment": moment}
 
 
 def column_name(column: str, names: Mapping[str, str] | None = None) -> str:
@@ -141,7 +161,7 @@ def column_name(column: str, names: Mapping[str, str] | None = None) -> str:
     ('cost', 'deals won')
     """
     plain = column.removesuffix("_with_children")
-    return {**NAMES, **(names or {})}.get(plain, plain.removeprefix("n_").replace("_", " "))
+    return _({**NAMES, **(names or {})}.get(plain, plain.removeprefix("n_").replace("_", " ")))
 
 
 def _cells(table: pd.DataFrame, labels: dict[str, str], formats: dict[str, str], sheet: str, title: str) -> dict:

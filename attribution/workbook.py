@@ -6,11 +6,13 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from attribution.language import _, spoken
 from attribution.showing import TABLE_MIME
 
 #: How a spreadsheet shows each format; the others are text.
 NUMBERS = {"money": "#,##0.00", "share": "0.0%", "ratio": "0.00", "count": "#,##0", "number": "#,##0.##"}
-TIMES = {"day": "yyyy-mm-dd", "moment": "yyyy-mm-dd hh:mm"}
+TIMES = {"en": {"day": "yyyy-mm-dd", "moment": "yyyy-mm-dd hh:mm"},
+         "fi": {"day": "d.m.yyyy", "moment": "d.m.yyyy h:mm"}}
 LOOKS_LIKE_A_FORMULA = ("=", "+", "-", "@", "\t")
 
 
@@ -36,9 +38,9 @@ def write_workbook(tables: list[dict], path: str | Path) -> Path:
     with xlsxwriter.Workbook(packed, {"in_memory": True}) as workbook:
         workbook.set_properties({"created": datetime(2000, 1, 1)})
         styles = _styles(workbook)
-        _write_contents(workbook.add_worksheet("contents"), tables, styles)
+        _write_contents(workbook.add_worksheet(_("contents")), tables, styles)
         for table in tables:
-            _write_table(workbook.add_worksheet(table["sheet"]), table, styles)
+            _write_table(workbook.add_worksheet(_(table["sheet"])), table, styles)
     Path(path).write_bytes(_unpacked(packed))
     return Path(path)
 
@@ -55,16 +57,17 @@ def _unpacked(packed: io.BytesIO) -> bytes:
 def _styles(workbook) -> dict:
     said = {"title": {"bold": True, "font_size": 14}, "header": {"bold": True, "bottom": 1, "text_wrap": True},
             "link": {"font_color": "#1f5f8b", "underline": True}, "text": {}, "quoted": {"quote_prefix": True},
-            **{name: {"num_format": shown} for name, shown in (NUMBERS | TIMES).items()}}
+            **{name: {"num_format": shown} for name, shown in (NUMBERS | TIMES[spoken()]).items()}}
     return {name: workbook.add_format(how) for name, how in said.items()}
 
 
 def _write_contents(sheet, tables: list[dict], styles: dict) -> None:
     sheet.set_column(0, 0, 32)
     sheet.set_column(1, 1, 80)
-    sheet.write_row(0, 0, ["Sheet", "What it holds", "Rows"], styles["header"])
+    sheet.write_row(0, 0, [_("Sheet"), _("What it holds"), _("Rows")], styles["header"])
     for row, table in enumerate(tables, 1):
-        sheet.write_url(row, 0, f"internal:'{table['sheet']}'!A1", styles["link"], table["sheet"])
+        name = _(table["sheet"])
+        sheet.write_url(row, 0, f"internal:'{name}'!A1", styles["link"], name)
         sheet.write_string(row, 1, table["title"])
         sheet.write_number(row, 2, len(table["rows"]), styles["count"])
 
@@ -87,7 +90,7 @@ def _write_table(sheet, table: dict, styles: dict) -> None:
 def _write_cell(sheet, row: int, at: int, cell, shown: str, styles: dict) -> int:
     if shown in NUMBERS:
         return sheet.write_number(row, at, cell, styles[shown]) if math.isfinite(cell) else -1
-    if shown in TIMES:
+    if shown in TIMES["en"]:
         return sheet.write_datetime(row, at, _moment(cell), styles[shown])
     if isinstance(cell, bool):
         return sheet.write_boolean(row, at, cell)

@@ -321,3 +321,9 @@ def test_compare_with_crm_and_its_roi_speak_of_booked_deals_alone(crm, agreement
     returns = campaign_roi(credit, costs_of(), crm.campaigns, conversions=opened)
     assert returns["credit_with_children"].max() == 300.0
     assert len(compared) == 0 and len(crm_roi(compared, returns, crm.campaigns)) == 0
+
+
+def test_reconcile_names_its_sums_in_finnish_and_its_roots_as_they_are(finnish):
+    returns = pd.DataFrame({"path": ["Difference"], "depth": 0, "credit_with_children": [5.0]})
+    due = pd.DataFrame({"line": ["due"], "value": [5.0]})
+    assert reconcile(returns, due)["line"].tolist() == ["Difference", "Edellisten summa", "due", "Erotus"]

@@ -186,3 +186,21 @@ def test_plots_of_an_earlier_stage_call_its_money_expected(bookings, returns):
     bare = returns.drop(columns=["pipeline_with_children", "sourced_with_children", "accelerated_with_children"])
     assert list(traces_of(plot_roi(bare, "t", "EUR", mqls))) == ["cost", "credit: expected"]
     assert list(traces_of(plot_split(bare, "t", "EUR"))) == ["credit, new customers", "credit, existing customers"]
+
+
+def test_figures_in_finnish_name_everything_and_mark_numbers_as_finnish_does(finnish, bookings, returns):
+    figure = plot_bookings(bookings, "t", "EUR")
+    assert figure.layout.separators == ",\u00a0"
+    assert [trace.name for trace in figure.data] == [
+        "kohdistettu kampanjoille", "ei kampanjan kosketusta", "suunnitelma"]
+    assert list(figure.data[0].x) == ["9/2026", "10/2026"]
+    assert figure.data[2].hovertemplate == "suunnitelma %{x}: %{y:,.0f} EUR"
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("sulkemiskuukausi", "voitettu, EUR")
+    ends = plot_ranges(ranges_of(returns), "t", "EUR").data[-2].customdata[-1]
+    assert ends.replace("\u00a0", " ") == "tasajako: 446 €<br>viime kosketus: 456 €"
+
+
+def test_figures_name_what_is_no_campaign_in_finnish(finnish):
+    rows = returns_of(("a", None, "deal", 10, 0), (None, None, "(unattributed)", 5, 1))
+    assert list(plot_roi(rows, "t", "EUR").layout.yaxis.ticktext) == ["(kohdistamaton)", "deal"]
+    assert list(plot_tree(rows, "t", "EUR").data[0].labels) == ["deal", "(kohdistamaton)"]

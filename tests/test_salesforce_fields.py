@@ -152,3 +152,13 @@ def test_read_crm_counts_the_deals_without_an_amount_as_of_then(tmp_path, amount
         f"{n_worthless} of 2 deals have no amount and count as worth nothing")
     later = read_crm(tmp_path, DATED_BY_STATUS, as_of=utc("06-01"))
     assert later.missing.set_index("source").loc["Opportunity.csv: Amount", "consequence"].startswith("1 of 2 deals")
+
+
+def test_read_crm_says_in_finnish_what_is_missing_and_names_files_and_statuses_as_they_are(finnish, tmp_path):
+    said = records(read_crm(write_export(tmp_path, company()), DATED_BY_STATUS, as_of=utc("06-01")).missing,
+                   "source", "consequence")
+    assert ("Opportunity.csv: Amount", "kauppoja ilman summaa 1/2; niiden arvoksi lasketaan nolla") in said
+    assert said[0] == ("Campaign.csv: EndDate", "kustannukset jaetaan vientipäivään asti")
+    assert ("agreement.toml: vaiheen 'sql' arvot",
+            "millään liidillä ei ole ollut tilaa 'SQL'; esiintyneet tilat: Converted, MQL, Open") in said
+    assert [source for source, _ in said][-1] == "muu historia kuin kauppojen ja liidien tilojen"

@@ -18,8 +18,11 @@ from attribution.sentences import (
     indent,
     list_tables,
     money,
+    name_campaigns,
     name_columns,
     name_figures,
+    name_stage,
+    name_stages,
     percent,
     say_came_in,
     say_clocks,
@@ -79,12 +82,12 @@ def test_money_is_written_in_whole_units(value, text):
 
 
 def test_money_of_a_currency_without_a_sign_carries_its_code():
-    assert [money(5, code) for code in ("USD", "GBP", "SEK")] == ["$5", "£5", "SEK 5"]
+    assert [money(5, code) for code in ("USD", "GBP", "SEK")] == ["$5", "£5", f"SEK{NBSP}5"]
 
 
 @pytest.mark.parametrize(("ratio", "share", "change"), [
-    (0.0, "0 %", "+0 %"), (0.005, "0 %", "+0 %"), (12.5, "1250 %", "+1,250 %"), (np.nan, "–", "–"),
-    (-1.0, "-100 %", "−100 %")])
+    (0.0, "0 %", "+0 %"), (0.005, "0 %", "+0 %"), (12.5, "1,250 %", "+1,250 %"), (np.nan, "–", "–"),
+    (-1.0, "−100 %", "−100 %")])
 def test_percent_and_times(ratio, share, change):
     assert (plain(percent(ratio)), plain(times(ratio))) == (share, change)
 
@@ -272,7 +275,7 @@ def test_say_reconciled():
     assert say_reconciled(rows(1600.5, 1600.5), "EUR") == (
         "The campaigns and the unattributed sum to the CRM's closed-won to the cent: 1,600.50 EUR.")
     assert say_reconciled(rows(1600.0, 1700.0), "EUR") == (
-        "The sum of the campaigns and the unattributed, 1,600.00, differs from the CRM's 1,700.00 by -100.00 EUR.")
+        "The sum of the campaigns and the unattributed, 1,600.00, differs from the CRM's 1,700.00 by −100.00 EUR.")
 
 
 def test_say_hierarchy():
@@ -412,4 +415,81 @@ def test_say_reconciled_of_mqls_names_the_funnel():
     assert say_reconciled(rows, "EUR", MQLS) == (
         "The campaigns and the unattributed sum to the funnel's MQLs to the cent: 500.00 EUR.")
     assert say_reconciled(rows.assign(value=[1.0, 500.0, 750.0, -250.0]), "EUR", MQLS) == (
-        "The sum of the campaigns and the unattributed, 500.00, differs from the funnel's 750.00 by -250.00 EUR.")
+        "The sum of the campaigns and the unattributed, 500.00, differs from the funnel's 750.00 by −250.00 EUR.")
+
+
+def test_stages_are_named_after_their_number_and_without(finnish):
+    assert [name_stage("lead"), name_stage("lead", 2), name_stages("lead")] == ["liidi", "liidiä", "liidit"]
+    assert [name_stage("mql", 3), name_stages("mql"), name_stages("opportunity")] == [
+        "MQL:ää", "MQL:t", "myyntimahdollisuudet"]
+
+
+def test_stages_of_the_companys_own_keep_their_name_in_finnish(finnish):
+    assert [name_stage("hot_lead", 2), name_stages("hot_lead")] == ["hot lead", "hot lead"]
+
+
+def test_campaigns_keep_their_names_and_what_is_no_campaign_is_told(finnish):
+    names = pd.Series(["deal", "(unattributed)", "(left out of the tree)", "EMEA (unattributed)"])
+    assert name_campaigns(names).tolist() == ["deal", "(kohdistamaton)", "(puun ulkopuolella)", "EMEA (unattributed)"]
+
+
+@pytest.mark.parametrize(("figures", "text"), [
+    ({"won_value": 1500.0, "n_won": 3, "attributed_share": 0.8, "cost": 400.0, "roi": 2.0},
+     "Lokakuussa 2026 voitettiin 3 kauppaa, yhteensä 1 500 € eli 50 % suunnitelmasta; kampanjat olivat koskettaneet "
+     "kauppoja, joiden osuus arvosta on 80 %. Kuukauden kampanjakustannukseen (400 €) verrattuna kirjattu ROI on "
+     "+200 %."),
+    ({"won_value": 1500.0, "n_won": 1},
+     "Lokakuussa 2026 voitettiin 1 kauppa, arvoltaan 1 500 € eli 50 % suunnitelmasta. Kuukauden kampanjakustannus ei "
+     "ole tiedossa."),
+    ({"won_value": 0.0, "n_won": 0, "cost": 10.0}, "Yhtään kauppaa ei voitettu lokakuussa 2026; kampanjat maksoivat "
+     "10 €."),
+])
+def test_say_month_in_finnish(finnish, figures, text):
+    assert plain(say_month(month_of({"won_value": 3000.0}, **figures), "2026-10", "EUR")) == text
+
+
+def test_say_month_of_mqls_in_finnish(finnish):
+    headline = pd.DataFrame({"figure": ["expected_value", "n_mqls", "attributed_share", "cost", "roi_expected"],
+                             "value": [500.0, 2, 0.5, 100.0, 1.5]})
+    assert plain(say_month(headline, "2026-10", "EUR", MQLS)).startswith(
+        "Lokakuussa 2026 tuli 2 uutta MQL:ää, odotettu arvo yhteensä 500 €; kampanjoiden koskettama osuus siitä on "
+        "50 %. Kuukauden kampanjakustannukseen (100 €) verrattuna odotettu ROI on +150 %. Yhden arvo (MQL) on 250 € ")
+
+
+def test_titles_in_finnish(finnish):
+    rows = returns_of(("A", 100, 150), ("B", 100, 300))
+    assert plain(title_roi(rows)) == "Parhaiten tuotti B (+200 %), heikoimmin A (+50 %)"
+    assert title_report(Agreement(company="Esimerkki"), "2026-10") == "Esimerkki: kampanjoiden ROI, lokakuu 2026"
+    bookings = pd.DataFrame({"month": ["2026-09", "2026-10"], "attributed": [1000.0, 5000.0], "unattributed": 0.0})
+    assert plain(title_bookings(bookings, "EUR")) == (
+        "Lokakuussa 2026 voitettiin 5 000 €; edeltävän 1 kuukauden keskiarvo on 1 000 €")
+    assert title_table("deals", MQLS) == "Kuukauden jokainen MQL ja mikä kampanja sen ansaitsi"
+    assert plain(title_spend(rows)) == (
+        "2 kampanjaa on tähän mennessä ansainnut kustannuksensa takaisin (kustannus tunnetaan: 2 kampanjaa)")
+
+
+def test_say_ranges_names_the_models_in_finnish(finnish, ranges):
+    assert plain(say_ranges(ranges, "linear", "EUR")) == (
+        "Mikään malli ei ole totuus. Eniten mallit eroavat kampanjassa B, jossa pienin hyvitys on 0 € (viime kosketus) "
+        "ja suurin 90 € (ensikosketus). Tämän raportin lukujen malli on tasajako.")
+
+
+def test_say_came_in_in_finnish(finnish, crm, agreement):
+    out = make("left_out", table=["touches", "people"], reason="deleted", n_rows=[1, 2], value=0.0)
+    assert say_came_in(dataclasses.replace(crm, left_out=out), agreement) == (
+        "Taulukot kuvaavat tilannetta päivän 31.10.2026 lopussa: 6 kosketusta (4 henkilöä), 5 kampanjaa, 3 kauppaa. 3 "
+        "riviä jätettiin pois; syyt ovat alla. Kaikki rahamäärät ovat valuutassa EUR.")
+
+
+def test_tiles_in_finnish_tell_the_change_and_the_plan(finnish):
+    tiles = headline_tiles(month_of({"won_value": 300.0}, {"won_value": 100.0, "roi": 0.1, "n_won": 2, "cost": 0.0},
+                                    won_value=150.0, roi=0.5, n_won=0), "EUR")
+    assert [plain(text) for text in tiles["label"] + ": " + tiles["value"] + " | " + tiles["note"]][:2] == [
+        "Voitettu: 150 € | 100 € edellisenä kuukautena (+50 %)\n50 % suunnitelmasta",
+        "ROI, kirjauskello: +50 % | +10 % edellisenä kuukautena (+40 %-yks.)"]
+
+
+def test_glossary_is_in_finnish(finnish):
+    meanings = glossary().set_index("term")["meaning"]
+    assert meanings["J-malli"].replace(NBSP, " ") == (
+        "20 % ensimmäiselle kosketukselle, 60 % viimeiselle, 20 % muille (parametri j_shaped).")

@@ -127,3 +127,35 @@ def test_show_table_takes_names_of_its_own_for_the_reader_and_the_workbook(table
     assert "spend" in bundle["text/plain"]
     labels = {column["name"]: column["label"] for column in bundle[TABLE_MIME]["columns"]}
     assert labels["cost_with_children"] == "spend" and labels["roi"] == "ROI"
+
+
+def test_show_table_in_finnish_translates_our_words_and_no_data(finnish):
+    table = pd.DataFrame({
+        "campaign": ["deal", "(unattributed)"], "reason": ["no source", "several people"], "stage": ["deal", "yes"],
+        "month": ["2026-10", "2026-01"], "cost_with_children": [-1234.5, 0.0], "is_too_early": [True, False],
+        "converted_at": pd.to_datetime(["2026-10-31", None])})
+    bundle = bundle_of(show_table(table, "s", "Glossary"))
+    cells = re.findall("<td [^>]*>([^<]*)</td>", bundle["text/html"])
+    assert cells == ["deal", "ei lähdettä", "deal", "10/2026", "−1\u00a0234,50", "kyllä", "31.10.2026",
+                     "(kohdistamaton)", "useita henkilöitä", "yes", "1/2026", "0,00", "ei", ""]
+    assert re.findall("<th [^>]*>([^<]*)</th>", bundle["text/html"])[:5] == [
+        "kampanja", "syy", "vaihe", "kuukausi", "kustannus"]
+    assert "<span>Sanasto</span>" in bundle["text/html"] and bundle["text/plain"].startswith("Sanasto\n")
+    book = bundle[TABLE_MIME]
+    assert book["title"] == "Sanasto" and [column["label"] for column in book["columns"]][1] == "syy"
+    assert book["rows"][0] == ["deal", "ei lähdettä", "deal", "10/2026", -1234.5, True, "2026-10-31T00:00:00"]
+
+
+def test_show_table_of_numbers_in_a_column_that_elsewhere_has_words(finnish):
+    cells = bundle_of(show_table(pd.DataFrame({"part": [1.5], "month": [10]}), "s", "T"))[TABLE_MIME]
+    assert cells["rows"] == [[1.5, 10]]
+
+
+def test_show_text_and_title_give_what_is_ours_in_finnish(finnish):
+    assert bundle_of(show_text("All to the first touch."))["text/plain"].startswith("Kaikki ensimmäiselle")
+    assert "<h1>Sanasto</h1>" in bundle_of(show_title("Glossary"))["text/html"]
+
+
+def test_show_table_in_finnish_names_the_figures_that_the_crm_rolls_up(finnish):
+    hierarchy = pd.DataFrame({"campaign_id": ["701A"], "figure": ["n_won"], "difference": [2.0]})
+    assert "<td class=\"text\">voitetut kaupat</td>" in bundle_of(show_table(hierarchy, "s", "T"))["text/html"]

@@ -73,3 +73,12 @@ def test_workbook_refuses_a_number_that_is_none(tmp_path, cell):
 def test_workbook_refuses_text_that_a_cell_would_cut(tmp_path):
     with pytest.raises(ValueError, match="^workbook: sheet roi, column column_0: row 1 does not fit"):
         write_workbook([table([["x" * 32768]], "text")], tmp_path / "book.xlsx")
+
+
+def test_workbook_in_finnish_names_its_sheets_and_writes_days_as_finnish_does(finnish, tmp_path):
+    path = write_workbook([table([["2026-10-31"]], "day", sheet="booked_clock")], tmp_path / "book.xlsx")
+    assert cells_of(path, 1) == {"A1": "Taulukkosivu", "B1": "Mitä siinä on", "C1": "Rivejä",
+                                 "A2": "kirjauskello", "B2": "Return on investment", "C2": 1.0}
+    assert re.findall('<sheet name="(.+?)"', part(path, "workbook").decode()) == ["sisällys", "kirjauskello"]
+    assert "'kirjauskello'!A1" in part(path, "worksheets/sheet1").decode()
+    assert 'formatCode="d.m.yyyy"' in part(path, "styles").decode()

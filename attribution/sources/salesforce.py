@@ -9,6 +9,7 @@ import pandas as pd
 
 from attribution.agreement import Agreement, Stage
 from attribution.agreement_file import find_beside, read_agreement
+from attribution.language import _, day, marked, number
 from attribution.sources.salesforce_files import PEOPLE, Export, find_folder, read_export
 from attribution.sources.salesforce_money import in_one_currency
 from attribution.tables import (
@@ -119,18 +120,18 @@ def _sort_out(rows: pd.DataFrame, table: str, reasons: dict[str, pd.Series], val
 
 
 def _gone(rows: pd.DataFrame, asked: Question) -> dict[str, pd.Series]:
-    return {"deleted": rows["IsDeleted"], "after as_of": rows["CreatedDate"] > asked.as_of}
+    return {marked("deleted"): rows["IsDeleted"], marked("after as_of"): rows["CreatedDate"] > asked.as_of}
 
 
 def _gone_or_merged(rows: pd.DataFrame, asked: Question) -> dict[str, pd.Series]:
-    return {"merged into another record": rows["MasterRecordId"].notna()} | _gone(rows, asked)
+    return {marked("merged into another record"): rows["MasterRecordId"].notna()} | _gone(rows, asked)
 
 
 def _masters(rows: pd.DataFrame, file: str) -> pd.Series:
     """Give, for each merged record's id, the id of the record that stands for it in the end."""
     merged = rows[rows["MasterRecordId"].notna()]
     masters = merged.set_index("Id")["MasterRecordId"]
-    for _ in range(len(masters).bit_length()):       # each pass doubles the steps taken along a chain of merges
+    for _pass in range(len(masters).bit_length()):       # each pass doubles the steps taken along a chain of merges
         masters = look_up(masters, masters).fillna(masters)
     circle = masters[is_in(masters, masters.index)]
     if len(circle):
@@ -256,13 +257,14 @@ def _touches(export: Export, asked: Question, campaigns: pd.DataFrame, people: p
     rows = rows.assign(touched_at=responded_at.fillna(rows["CreatedDate"]),
                        kind=np.where(responded_at.notna(), "response", "membership"))
     rows, left_out = _sort_out(rows, "touches", _gone(rows, asked) | {
-        "did not respond": responded_at.isna() & (asked.agreement.touches == "responses")})
+        marked("did not respond"): responded_at.isna() & (asked.agreement.touches == "responses")})
     rows = rows.assign(person_id=look_up(rows["LeadId"], person_of).fillna(look_up(rows["ContactId"], person_of)))
     rows, lost = _sort_out(rows, "touches", {
-        "campaign deleted": ~is_in(rows["CampaignId"], campaigns["campaign_id"]),
-        "no person (an account's membership)": rows["LeadId"].isna() & rows["ContactId"].isna(),
-        "person deleted or not in the export": rows["person_id"].isna()})
-    rows, twice = _sort_out(rows, "touches", {"same person and campaign twice": _is_repeat(rows, campaigns, people)})
+        marked("campaign deleted"): ~is_in(rows["CampaignId"], campaigns["campaign_id"]),
+        marked("no person (an account's membership)"): rows["LeadId"].isna() & rows["ContactId"].isna(),
+        marked("person deleted or not in the export"): rows["person_id"].isna()})
+    rows, twice = _sort_out(rows, "touches", {
+        marked("same person and campaign twice"): _is_repeat(rows, campaigns, people)})
     return _table("touches", pd.DataFrame({
         "touch_id": rows["Id"], "person_id": rows["person_id"],
         "account_id": look_up(rows["person_id"], people.set_index("person_id")["account_id"]),
@@ -361,10 +363,10 @@ def _contact_roles(export: Export, asked: Question, deals: pd.DataFrame, person_
     rows = export["OpportunityContactRole"]
     rows = rows.assign(person_id=look_up(rows["ContactId"], person_of)).sort_values(["CreatedDate", "Id"])
     rows, left_out = _sort_out(rows, "contact_roles", _gone(rows, asked) | {
-        "deal deleted or not in the export": ~is_in(rows["OpportunityId"], deals["opportunity_id"]),
-        "person deleted or not in the export": rows["person_id"].isna()})
+        marked("deal deleted or not in the export"): ~is_in(rows["OpportunityId"], deals["opportunity_id"]),
+        marked("person deleted or not in the export"): rows["person_id"].isna()})
     rows, twice = _sort_out(rows, "contact_roles", {
-        "same person and deal twice": rows.duplicated(["OpportunityId", "person_id"])})
+        marked("same person and deal twice"): rows.duplicated(["OpportunityId", "person_id"])})
     return _table("contact_roles", pd.DataFrame({
         "contact_role_id": rows["Id"], "opportunity_id": rows["OpportunityId"], "person_id": rows["person_id"],
         "role": rows["Role"], "created_at": rows["CreatedDate"]})), pd.concat([left_out, twice])
@@ -374,7 +376,7 @@ def _stage_changes(export: Export, asked: Question, deals: pd.DataFrame, person_
     leads, left_out = _lead_changes(export, asked, person_of)
     history = _history(export, asked)
     history, more = _sort_out(history, "stage_changes", {
-        "deal deleted or not in the export": ~is_in(history["OpportunityId"], deals["opportunity_id"])})
+        marked("deal deleted or not in the export"): ~is_in(history["OpportunityId"], deals["opportunity_id"])})
     changes = pd.DataFrame({
         "change_id": history["Id"], "record_type": "opportunity", "record_id": history["OpportunityId"],
         "person_id": None, "from_stage": history.groupby("OpportunityId")["StageName"].shift(),
@@ -390,9 +392,9 @@ def _lead_changes(export: Export, asked: Question, person_of: pd.Series) -> tupl
     every = sort_rows(every[is_in(every["Field"], ["created", "Status", "leadConverted"])], ["CreatedDate", "Id"])
     every = _with_stages(every.assign(person_id=look_up(every["LeadId"], person_of)), export["Lead"])
     rows, left_out = _sort_out(every, "stage_changes", _gone(every, asked) | {
-        "lead deleted or not in the export": every["person_id"].isna(),
-        "status not known": every["stage"].isna(),
-        "conversion told by the status too": every["is_told"]})
+        marked("lead deleted or not in the export"): every["person_id"].isna(),
+        marked("status not known"): every["stage"].isna(),
+        marked("conversion told by the status too"): every["is_told"]})
     return rows.assign(change_id=rows["Id"], record_type="lead", record_id=rows["LeadId"], value=np.nan,
                        changed_at=rows["CreatedDate"], probability=np.nan, close_on=pd.NaT), left_out
 
@@ -420,8 +422,8 @@ def _field_changes(export: Export, asked: Question, person_of: pd.Series) -> tup
         return empty_table("field_changes"), empty_table("left_out")
     rows = pd.concat(parts, ignore_index=True)
     rows, left_out = _sort_out(rows.assign(person_id=look_up(rows["Id"], person_of)), "field_changes", {
-        "after as_of": rows["changed_at"] > asked.as_of,
-        "person deleted or not in the export": ~is_in(rows["Id"], person_of.index)})
+        marked("after as_of"): rows["changed_at"] > asked.as_of,
+        marked("person deleted or not in the export"): ~is_in(rows["Id"], person_of.index)})
     rows = sort_rows(rows, ["changed_at", "person_id", "number"])
     return _table("field_changes", rows.drop_duplicates(["field", "person_id", "changed_at", "number"])), left_out
 
@@ -471,7 +473,8 @@ def _activities(export: Export, asked: Question, deals: pd.DataFrame, people: pd
                 account_of: pd.Series) -> tuple:
     tasks, tasks_out = _sort_out(export["Task"], "activities", _gone(export["Task"], asked))
     events = export["Event"]
-    events, events_out = _sort_out(events, "activities", _gone(events, asked) | {"attendee's copy": events["IsChild"]})
+    events, events_out = _sort_out(events, "activities", _gone(events, asked) | {
+        marked("attendee's copy"): events["IsChild"]})
     rows = pd.concat([_tasks(tasks), _events(events, asked)], ignore_index=True)
     person = look_up(rows["WhoId"], person_of)
     deal = rows["WhatId"].where(is_in(rows["WhatId"], deals["opportunity_id"]))
@@ -549,7 +552,7 @@ _CONSEQUENCES = {
 
 
 def _missing(export: Export, asked: Question, deals: pd.DataFrame, exported_at: pd.Timestamp) -> pd.DataFrame:
-    lacking = [(f"{name}.csv" + f": {column}" * bool(column), consequence)
+    lacking = [(f"{name}.csv" + f": {column}" * bool(column), _(consequence))
                for (name, column), consequence in _CONSEQUENCES.items()
                if export.lacks(name, column) and not (column and export.lacks(name))]
     said = [*lacking, *_missing_responses(export, asked), *_missing_cells(export, asked, deals),
@@ -564,29 +567,32 @@ def _missing_responses(export: Export, asked: Question) -> list[tuple[str, str]]
     if not len(rows):
         return []
     if not _knows_no_response(export):
-        return [("CampaignMember.csv: FirstRespondedDate", f"{undated.sum():,} responses have no day and are dated by "
-                 "the membership's creation")] * bool(undated.any())
+        text = _("{n} responses have no day and are dated by the membership's creation")
+        return [("CampaignMember.csv: FirstRespondedDate", text.format(n=number(undated.sum())))] * bool(undated.any())
     if len(export["CampaignMemberStatus"]):
-        return [("CampaignMember.csv: HasResponded, FirstRespondedDate", "responses are told by "
-                 "CampaignMemberStatus.csv and dated by the membership's creation")]
-    return [("CampaignMember.csv: HasResponded, FirstRespondedDate", "no membership is known to have responded: "
-             'without touches no credit can be shared. To count memberships, write count = "memberships" under '
-             "[touches] in agreement.toml")] * (asked.agreement.touches == "responses")
+        return [("CampaignMember.csv: HasResponded, FirstRespondedDate", _(
+            "responses are told by CampaignMemberStatus.csv and dated by the membership's creation"))]
+    return [("CampaignMember.csv: HasResponded, FirstRespondedDate", _(
+        "no membership is known to have responded: without touches no credit can be shared. To count memberships, "
+        'write count = "memberships" under [touches] in agreement.toml'))] * (asked.agreement.touches == "responses")
 
 
 def _missing_cells(export: Export, asked: Question, deals: pd.DataFrame) -> list[tuple[str, str]]:
     contacts = export["Contact"][~export["Contact"]["IsDeleted"] & ~(export["Contact"]["CreatedDate"] > asked.as_of)]
     alone, worthless = contacts["AccountId"].isna().sum(), deals["value"].isna().sum()
-    return [("Contact.csv: AccountId", f"{alone:,} of {len(contacts):,} contacts have no account: their touches are "
-             "linked to deals by contact role only")] * bool(alone) + _missing_spans(export["Campaign"]) + [
-        ("Opportunity.csv: Amount", f"{worthless:,} of {len(deals):,} deals have no amount and count as worth nothing")
-    ] * bool(worthless)
+    unlinked = _("{n} of {total} contacts have no account: their touches are linked to deals by contact role only")
+    unpriced = _("{n} of {total} deals have no amount and count as worth nothing")
+    return [("Contact.csv: AccountId", unlinked.format(n=number(alone), total=number(len(contacts))))] * bool(alone) + \
+        _missing_spans(export["Campaign"]) + [
+        ("Opportunity.csv: Amount", unpriced.format(n=number(worthless), total=number(len(deals))))] * bool(worthless)
 
 
 def _missing_spans(campaigns: pd.DataFrame) -> list[tuple[str, str]]:
     backwards = campaigns.loc[campaigns["EndDate"] < campaigns["StartDate"], "Id"]
-    return [("Campaign.csv: EndDate", f"{len(backwards):,} of {len(campaigns):,} campaigns end before they start "
-             f"({first_keys(backwards)}): their whole cost falls on the first day")] * bool(len(backwards))
+    text = _("{n} of {total} campaigns end before they start (first: {keys}): their whole cost falls on the first day")
+    return [("Campaign.csv: EndDate", text.format(
+        n=number(len(backwards)), total=number(len(campaigns)),
+        keys=first_keys(backwards).removeprefix("first: ")))] * bool(len(backwards))
 
 
 def _missing_statuses(export: Export, asked: Question) -> list[tuple[str, str]]:
@@ -596,13 +602,16 @@ def _missing_statuses(export: Export, asked: Question) -> list[tuple[str, str]]:
     seen = pd.concat([export["Lead"]["Status"], changes["OldValue"], changes["NewValue"]]).dropna().unique()
     unseen = [(stage.name, value) for stage in asked.agreement.stages if stage.rule == "lead_status"
               for value in stage.values if value not in seen]
-    return [(f"agreement.toml: values of stage {name!r}", f"no lead ever had the status {value!r}; statuses seen: "
-             + ", ".join(sorted(map(str, seen)))) for name, value in unseen] * bool(len(export["Lead"]))
+    source, text = _("agreement.toml: values of stage {name!r}"), _(
+        "no lead ever had the status {value!r}; statuses seen: {seen}")
+    return [(source.format(name=name), text.format(value=value, seen=", ".join(sorted(map(str, seen)))))
+            for name, value in unseen] * bool(len(export["Lead"]))
 
 
 def _missing_scores(export: Export, asked: Question) -> list[tuple[str, str]]:
     fields = export["LeadHistory"]["Field"]
-    return [(f"LeadHistory.csv: {stage.field}", f"its changes are not kept: nobody can be dated into {stage.name!r}")
+    text = _("its changes are not kept: nobody can be dated into {stage!r}")
+    return [(f"LeadHistory.csv: {stage.field}", text.format(stage=stage.name))
             for stage in asked.agreement.stages if stage.rule == "score" and not is_in(
                 pd.Series([stage.field]), fields)[0]]
 
@@ -613,7 +622,9 @@ def _missing_past(export: Export, asked: Question, exported_at: pd.Timestamp) ->
     deals = export["Opportunity"][~export["Opportunity"]["IsDeleted"]]
     deals = deals[~(deals["CreatedDate"] > asked.as_of)]
     untold = (~is_in(deals["Id"], _history(export, asked)["OpportunityId"])).sum()
-    return [("OpportunityHistory.csv", f"{untold:,} of {len(deals):,} deals have no history up to as_of and stand as "
-             "exported")] * bool(untold and len(export["OpportunityHistory"])) + [
-        ("history of anything but deals and lead statuses", "merges, deletions, the campaign tree, costs, names, "
-         f"owners, accounts and membership statuses stand as exported on {exported_at:%Y-%m-%d}")]
+    text = _("{n} of {total} deals have no history up to as_of and stand as exported")
+    rest = _("merges, deletions, the campaign tree, costs, names, owners, accounts and membership statuses stand as "
+             "exported on {day}")
+    return [("OpportunityHistory.csv", text.format(n=number(untold), total=number(len(deals))))] * bool(
+        untold and len(export["OpportunityHistory"])) + [
+        (_("history of anything but deals and lead statuses"), rest.format(day=day(exported_at)))]

@@ -11,6 +11,9 @@ import pandas as pd
 #: Each language, and how it writes a day and a moment; what a number looks like is Babel's.
 LANGUAGES = {"en": ("yyyy-MM-dd", "yyyy-MM-dd HH:mm"), "fi": ("d.M.yyyy", "d.M.yyyy H.mm")}
 
+#: How each language writes a month: short, as the time of what happened in it, and in full.
+_MONTHS = {"en": ("yyyy-MM", "'in' yyyy-MM", "MMMM y"), "fi": ("M/y", "LLLL'ssa' y", "LLLL y")}
+
 _spoken = "en"
 
 
@@ -141,16 +144,6 @@ def day(when: date) -> str:
     return format_date(when, LANGUAGES[_spoken][0], _spoken)
 
 
-def month_name(when: date) -> str:
-    """Name the month of a day.
-
-    >>> month_name(date(2026, 10, 31))
-    'October 2026'
-    """
-    from babel.dates import format_date
-    return format_date(when, "LLLL y", _spoken)
-
-
 def moment(when: datetime) -> str:
     """Write a moment, to the minute, as its clock shows it.
 
@@ -159,3 +152,45 @@ def moment(when: datetime) -> str:
     """
     from babel.dates import format_datetime
     return format_datetime(when.replace(tzinfo=None), LANGUAGES[_spoken][1], locale=_spoken)
+
+
+def month(which: str) -> str:
+    """Write a month such as 2026-10, short.
+
+    >>> month("2026-10")
+    '2026-10'
+    """
+    return _month(which, 0)
+
+
+def in_month(which: str) -> str:
+    """Say that something was in a month such as 2026-10.
+
+    >>> in_month("2026-10")
+    'in 2026-10'
+    """
+    return _month(which, 1)
+
+
+def month_name(which: str) -> str:
+    """Name a month such as 2026-10 in full.
+
+    >>> month_name("2026-10")
+    'October 2026'
+    """
+    return _month(which, 2)
+
+
+def _month(which: str, form: int) -> str:
+    from babel.dates import format_date
+    return format_date(date.fromisoformat(f"{which}-01"), _MONTHS[_spoken][form], _spoken)
+
+
+def separators() -> str:
+    """Give the marks of decimals and of thousands, as plotly takes them.
+
+    >>> separators()
+    '.,'
+    """
+    from babel.numbers import get_decimal_symbol, get_group_symbol
+    return get_decimal_symbol(_spoken) + get_group_symbol(_spoken)

@@ -8,6 +8,7 @@ import pandas as pd
 from attribution.agreement import Agreement
 from attribution.entries import LAPSED_AFTER_DAYS, find_lapsed
 from attribution.funnel import WON, Outcome
+from attribution.language import _, in_number, spoken
 from attribution.roi import count_name
 from attribution.tables import CRM, first_keys, is_in
 
@@ -175,13 +176,32 @@ def _change(change: float, unit: str) -> str:
 
 
 def name_stage(stage: str, n: float = 1) -> str:
-    """Name one record in a stage, or several, for a reader.
+    """Name one record in a stage, or several after their number, for a reader.
 
     >>> name_stage("mql"), name_stage("mql", 2), name_stage("opportunity", 2)
     ('MQL', 'MQLs', 'opportunities')
     """
-    one = stage.upper() if stage in ("mql", "sql") else stage.replace("_", " ")
-    return one if n == 1 else count_name(one).removeprefix("n_")
+    known = {"lead": in_number("lead", "leads", n), "mql": in_number("MQL", "MQLs", n),
+             "sql": in_number("SQL", "SQLs", n), "customer": in_number("customer", "customers", n),
+             "opportunity": in_number("opportunity", "opportunities", n)}
+    return known.get(stage) or _own_stage(stage, n)
+
+
+def name_stages(stage: str) -> str:
+    """Name the records in a stage, however many, for a reader.
+
+    >>> name_stages("mql"), name_stages("hot_lead")
+    ('MQLs', 'hot leads')
+    """
+    known = {"lead": _("leads"), "mql": _("MQLs"), "sql": _("SQLs"), "customer": _("customers"),
+             "opportunity": _("opportunities")}
+    return known.get(stage) or _own_stage(stage, 2)
+
+
+def _own_stage(stage: str, n: float) -> str:
+    """Name a stage of the company's own; only English can tell many of them by a rule."""
+    one = stage.replace("_", " ")
+    return one if n == 1 or spoken() != "en" else count_name(one).removeprefix("n_")
 
 
 def _in_words(text: str, outcome: Outcome) -> str:

@@ -122,7 +122,7 @@ def test_plot_funnel_without_rates_writes_none():
 
 def test_plot_flows_gives_every_flow_an_end_of_its_own():
     ((_, sankey),) = parts_of(plot_flows(FLOWS, "t"))[0].items()
-    assert sankey["node"]["label"] == ["lead", "mql", "on to mql 20", "still there 30", "back to lead 7", "out 5"]
+    assert sankey["node"]["label"] == ["lead", "MQL", "on to MQL 20", "still there 30", "back to lead 7", "out 5"]
     assert sankey["link"]["source"] == [0, 0, 1, 1] and sankey["link"]["target"] == [2, 3, 4, 5]
     assert sankey["link"]["value"] == [20.0, 30.0, 7.0, 5.0]
     assert sankey["node"]["color"] == [MARKETING, MARKETING, REACHED, WAITING, RETURNED, LEFT]

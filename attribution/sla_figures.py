@@ -22,15 +22,12 @@ from attribution.canvas import (
 from attribution.cohorts import NOT_KNOWN
 from attribution.entries import OUT
 from attribution.language import _, day, marked, money, month, number, percent, plain
-from attribution.showing import column_name
-from attribution.sla_sentences import label_stages, name_value
+from attribution.sla_sentences import KINDS, label_stages, name_field, name_value
 
 #: From alive to forgotten: one hue that darkens, and a grey for those of whom nothing was ever heard.
 _AGES = ("#9BD3C3", "#56B4A0", "#2A8C8C", "#1F6480", "#173B5E", "#B8C0C8")
 _SHARE_AXIS = {"tickformat": ".0%", "rangemode": "tozero"}
 _INTERVAL = marked("95 % interval")
-#: What a kind of record is called where its silent ones are counted.
-_KINDS = {"lead": marked("leads"), "contact": marked("contacts"), "account": marked("accounts")}
 _NO_BOX = "<extra></extra>"
 
 
@@ -300,7 +297,7 @@ def plot_stale(stale: pd.DataFrame, title: str) -> go.Figure:
                    textposition="inside", insidetextanchor="middle", textangle=0,
                    hovertemplate=_("%{fullData.name} days: %{text}, %{x:.0%}") + _NO_BOX)
             for band, colour in zip(bands, _AGES, strict=False) for rows in [stale[stale["age_band"] == band]]]
-    names = [safe(_(_KINDS.get(kind, kind))) for kind in kinds]
+    names = [safe(_(KINDS.get(kind, kind))) for kind in kinds]
     return _draw_rows(bars, _captions(names, above=18), title, len(kinds), 76, barmode="stack",
                       legend={"traceorder": "normal"}, uniformtext={"minsize": 10, "mode": "hide"},
                       xaxis=_SHARE_AXIS | {"title": _("days since the last sign of life")})
@@ -311,7 +308,7 @@ def plot_causes(causes: pd.DataFrame, title: str, overall: float | None = None) 
     rows = causes.assign(place=range(len(causes)))
     text = _("{field}: {value}, {part} of {n}")
     values = labels(rows["value"].map(name_value), 26)
-    texts = [text.format(field=safe(column_name(field)), value=value, part=number(part), n=number(n))
+    texts = [text.format(field=safe(name_field(field)), value=value, part=number(part), n=number(n))
              for field, value, part, n in zip(rows["field"], values, rows["n_returned"], rows["n"], strict=True)]
     dots = [_dots(part["returned_rate"], part["place"].tolist(), RETURNED, name, is_filled=is_clear)
             for is_clear, name in ((True, _("clearly apart")), (False, _("may be chance")))

@@ -28,6 +28,13 @@ RESPONSE_NAMES = {"n_counted": marked("limit passed"), "n_in_time": marked("in t
                   "n_open": marked("still in time"), "n_judged": marked("attempts due")}
 PLAN_NAMES = {"year_low": marked("takes from"), "year_high": marked("takes to")}
 LEVER_NAMES = {"name": marked("what changes"), "difference": marked("adds this year")}
+#: What a kind of record is called where many are counted, and by what records are parted, or compared.
+KINDS = {"lead": marked("leads"), "contact": marked("contacts"), "account": marked("accounts")}
+FIELDS = {"country": marked("country"), "industry": marked("industry"), "lead_source": marked("lead source"),
+          "account_type": marked("account type"), "channel": marked("channel"), "campaign": marked("campaign"),
+          "owner": marked("owner"), "team": marked("team"), "title": marked("title"),
+          "contact": marked("first contact"), "owner_team": marked("owner's team"),
+          "first_touch": marked("campaign met first"), "linear_credit": marked("campaign, by linear credit")}
 #: Words of ours that stand among names from the CRM.
 OURS = {ALL, NOT_KNOWN, OTHERS, UNATTRIBUTED, *OUTCOMES}
 #: What a reader sees of the widest tables; the workbook has all columns.
@@ -73,6 +80,20 @@ def name_value(value: str) -> str:
     ('not known', 'Fair')
     """
     return _(value) if value in OURS else value
+
+
+def name_field(field: str) -> str:
+    """Name a field by which records are parted or compared.
+
+    >>> name_field("lead_source")
+    'lead source'
+    """
+    return _(FIELDS.get(field, field))
+
+
+def name_causes(causes: pd.DataFrame) -> pd.DataFrame:
+    """Name the fields of a table of what the returned share, and its values that are words of ours."""
+    return label_values(causes, "value").assign(field=causes["field"].map(name_field))
 
 
 def between(low: float, high: float, write) -> str:
@@ -376,13 +397,13 @@ def title_rates(from_stage: str, to_stage: str, within_days: float, by: str) -> 
     """
     return _("From {from_stage} to {to_stage} within {days} days, by {by}").format(
         from_stage=name_stage(from_stage), to_stage=name_stage(to_stage), days=number(within_days),
-        by=_(by.replace("_", " ")))
+        by=name_field(by))
 
 
 def title_conversion(rates: pd.DataFrame, from_stage: str, to_stage: str, by: str) -> str:
     """Title the segments' rates with whether any stands out from the whole."""
     known = rates.dropna(subset=["rate_low", "rate_high"]).query("segment != 'not known'")
-    said = {"from_stage": name_stage(from_stage), "to_stage": name_stage(to_stage), "by": _(by.replace("_", " "))}
+    said = {"from_stage": name_stage(from_stage), "to_stage": name_stage(to_stage), "by": name_field(by)}
     if not len(known):
         return _("{from_stage} to {to_stage} by {by}: no rate is known yet").format(**said)
     best, worst = known.loc[known["conversion_rate"].idxmax()], known.loc[known["conversion_rate"].idxmin()]
@@ -459,7 +480,7 @@ def title_stale(stale: pd.DataFrame) -> str:
     """Title the ages with how much has been silent for half a year."""
     old = stale[stale["age_band"].isin(["181-365", "over 365", "never"])]
     old = old.groupby("kind", sort=False)["share"].sum(min_count=1).dropna()
-    parts = [_("{share} of {kinds}").format(share=percent(share), kinds=_(f"{kind}s")) for kind, share in old.items()]
+    parts = [_("{share} of {kinds}").format(share=percent(share), kinds=_(KINDS[kind])) for kind, share in old.items()]
     if not parts:
         return _("There are no records to show")
     return _("Silent for more than half a year: {shares}").format(shares=", ".join(parts))

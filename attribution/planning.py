@@ -288,8 +288,8 @@ def _pull(now: pd.DataFrame, rates: pd.DataFrame, standing: pd.DataFrame, passin
     pace = standing["pace_per_month"]
     return pd.concat([
         _lever("rate", rates["from_stage"], rates["rate"], rates["rate_high"], passing.iloc[:-1] * rises),
-        _lever("pace", standing["stage"], pace, pace * (1 + more), entering * more).iloc[:-1],
-        _lever("average deal", now["stage"], now["value"], now["value"] * (1 + more), passing * more).iloc[-1:],
+        _lever(marked("pace"), standing["stage"], pace, pace * (1 + more), entering * more).iloc[:-1],
+        _lever(marked("average deal"), now["stage"], now["value"], now["value"] * (1 + more), passing * more).iloc[-1:],
     ], ignore_index=True)
 
 

@@ -22,7 +22,7 @@ from attribution.canvas import (
 from attribution.cohorts import NOT_KNOWN
 from attribution.entries import OUT
 from attribution.language import _, day, marked, money, month, number, percent, plain
-from attribution.sla_sentences import KINDS, label_stages, name_field, name_value
+from attribution.sla_sentences import KINDS, label_stages, name_field, name_value, span
 
 #: From alive to forgotten: one hue that darkens, and a grey for those of whom nothing was ever heard.
 _AGES = ("#9BD3C3", "#56B4A0", "#2A8C8C", "#1F6480", "#173B5E", "#B8C0C8")
@@ -116,8 +116,8 @@ def _go_on(stages: pd.DataFrame) -> list[str]:
     if "conversion_rate" not in stages:
         return [""] * len(stages)
     rates = zip(stages["conversion_rate"], stages["rate_low"], stages["rate_high"], strict=True)
-    text = _("{rate} go on in the end ({low} to {high})")
-    return [text.format(rate=percent(rate), low=percent(low), high=percent(high)) if pd.notna(rate) else ""
+    text = _("{rate} go on in the end")
+    return [text.format(rate=percent(rate)) + span(low, high, percent) if pd.notna(rate) else ""
             for rate, low, high in rates]
 
 
@@ -256,14 +256,14 @@ def plot_plan(plan: pd.DataFrame, title: str) -> go.Figure:
                   marker_color=PIPELINE, hovertemplate=_("%{x:,.1f} come a month") + _NO_BOX)
     needed = _dots(plan["year_per_month"], places, PLAN, _("a year at the target takes")).update(
         hovertemplate=_("%{x:,.1f} needed a month") + _NO_BOX)
-    span = _whiskers(plan["year_low"], plan["year_high"], places, PLAN)
+    needs = _whiskers(plan["year_low"], plan["year_high"], places, PLAN)
     text = "<b>{stage}</b> " + _("takes {need}, {comes} come")
     texts = [text.format(stage=stage, need=_few(need), comes=_few(comes)) for stage, need, comes in zip(
         labels(plan["stage"], 20), plan["year_per_month"], plan["pace_per_month"], strict=True)]
     late = _("entered after {day}, most are won next year")
     notes = [late.format(day=day(entry_on)) if is_too_late else ""
              for entry_on, is_too_late in zip(plan["latest_entry_on"], plan["is_too_late"], strict=True)]
-    return _draw_rows([pace, span, needed], _captions(texts, notes, above=12), title, len(plan), 70,
+    return _draw_rows([pace, needs, needed], _captions(texts, notes, above=12), title, len(plan), 70,
                       xaxis={"title": _("entries a month"), "rangemode": "tozero"})
 
 

@@ -14,6 +14,7 @@ from attribution.credit import share_credit
 from attribution.entries import build_entries
 from attribution.funnel import build_conversions, build_pipeline
 from attribution.journeys import build_journeys
+from attribution.language import use_language
 from attribution.months import month_figures
 from attribution.roi import campaign_roi, credit_stages, credited_counts
 from attribution.tables import CRM, DAY, SCHEMAS, UTC
@@ -44,6 +45,13 @@ def make_credit(*rows):
     table = pd.DataFrame([(*row, False)[:4] for row in rows],
                          columns=["conversion_id", "campaign_id", "credit", "is_before_opportunity"])
     return table.astype({"conversion_id": "str", "campaign_id": "str", "credit": float, "is_before_opportunity": bool})
+
+
+@pytest.fixture
+def finnish():
+    """Speak Finnish during a test."""
+    yield use_language("fi")
+    use_language("en")
 
 
 @pytest.fixture

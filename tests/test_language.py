@@ -4,13 +4,22 @@ from datetime import date, datetime
 
 import pytest
 
-from attribution.language import _, count, day, moment, money, number, percent, spoken, times, use_language
-
-
-@pytest.fixture
-def finnish():
-    yield use_language("fi")
-    use_language("en")
+from attribution.language import (
+    _,
+    count,
+    day,
+    in_month,
+    moment,
+    money,
+    month,
+    month_name,
+    number,
+    percent,
+    separators,
+    spoken,
+    times,
+    use_language,
+)
 
 
 def test_numbers_money_and_dates_are_written_as_finnish_does(finnish):
@@ -37,3 +46,17 @@ def test_use_language_names_the_languages_there_are():
     with pytest.raises(ValueError, match="^language: 'sv' is not one of en, fi$"):
         use_language("sv")
     assert spoken() == "en"
+
+
+def test_months_are_inflected_in_finnish(finnish):
+    assert [month("2026-10"), in_month("2026-10"), month_name("2026-01")] == [
+        "10/2026", "lokakuussa 2026", "tammikuu 2026"]
+
+
+def test_months_and_marks_in_english():
+    assert [month("2026-10"), in_month("2026-10"), month_name("2026-01")] == ["2026-10", "in 2026-10", "January 2026"]
+    assert separators() == ".,"
+
+
+def test_marks_of_numbers_in_finnish(finnish):
+    assert separators() == ",\xa0"

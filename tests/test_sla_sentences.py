@@ -382,7 +382,7 @@ def test_name_causes_names_fields_in_words():
 def test_intervals_in_finnish_name_their_unit_once(finnish):
     assert between(0.1, 0.25, percent) == f"10–25{PC}"
     assert span(1651.0, 12482.0, lambda value: money(value, "EUR")) == " (1\xa0651–12\xa0482\xa0€)"
-    assert span(1196.0, 1270.0, number) == " (1\xa0196–1\xa0270)"
+    assert span(1270.0, 2270.0, number) == " (1\xa0270–2\xa0270)"
     assert [hours(18.4), hours(1), plain(0.25)] == ["18,4 tuntia", "1 tunti", "0,25"]
 
 

@@ -427,7 +427,7 @@ def test_titles_in_finnish_keep_stages_whole(finnish):
     assert "(tästä lähtien tulevat MQL:t ja myyntimahdollisuudet)" in say_plan(plan, YEAR, "EUR")
     stages = rows(("lead", 33), ("customer", 11), columns=("stage", "n_entered"))
     assert title_funnel(stages, pd.DataFrame({"value_won": [374990.79]}), "Q4/2026", "EUR") == (
-        "Q4/2026: suppilon alkuun tuli 33 uutta liidiä; loppuun asti pääsi 11 kauppaa, voitettu arvo 374\xa0991\xa0€")
+        "Suppilon alkuun tuli 33 uutta liidiä; loppuun asti pääsi 11 kauppaa, voitettu arvo 374\xa0991\xa0€ (Q4/2026)")
     assert title_conversion(curve[:0].assign(rate_low=0.0, rate_high=0.0, segment=""), "mql", "sql", "lead_source") == (
         "MQL → SQL (liidin lähde): yhtään konversioastetta ei vielä tiedetä")
 

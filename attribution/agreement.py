@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from attribution.language import marked
+
 #: What dates the entries into a stage, and its place in the order of stages.
 RULES = {"person_created": 0, "lead_created": 1, "lead_status": 2, "date_field": 2, "score": 2, "activity": 2,
          "opportunity_created": 3, "opportunity_stage": 4, "opportunity_won": 5}
@@ -16,8 +18,8 @@ RESERVED = ("", "deal", "people", "person", "response", "conversion", "touch", "
             "waiting", "all")
 TOUCHES = ("responses", "memberships")
 PLANNED = ("won_value", "cost", "n_leads", "n_mqls", "n_sqls", "n_opportunities")
-SIDES = ("marketing", "sales")
-PERIODS = {"month": 1, "quarter": 3, "year": 12}     # months in each
+SIDES = (marked("marketing"), marked("sales"))
+PERIODS = {marked("month"): 1, marked("quarter"): 3, marked("year"): 12}     # months in each
 WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.entries import OUT
+from attribution.language import marked
 from attribution.tables import UTC, find_rows, sort_rows
 
 EVENTS = ("reached", "returned", "out")
@@ -22,7 +23,8 @@ RATES = ("conversion_rate", "rate_low", "rate_high")
 COUNTS = ("n", "n_reached", "n_returned", "n_out", "n_waiting", "n_again", "n_contradictory")
 MEASURES = {"segment": "str"} | dict.fromkeys((*COUNTS, *RATES), float) | {"basis": "str"}
 PERIOD = {"from_stage": "str", "to_stage": "str", "n_from": "int64", "n_to": "int64", "period_rate": float}
-NOT_KNOWN = "not known"
+ALL, NOT_KNOWN, WAITING = marked("all"), marked("not known"), marked("waiting")
+RIPE, ESTIMATED, TOO_YOUNG = marked("ripe"), marked("estimated"), marked("too young")
 Z = 1.959963984540054                                # of the normal distribution, at 97.5 %
 RIPE_SHARE = 0.9
 
@@ -132,7 +134,7 @@ def cohort_conversion(passages: pd.DataFrame, groups: pd.DataFrame | None = None
 
 def _split(rows: pd.DataFrame, groups: pd.DataFrame | None) -> Iterable[tuple[str, pd.DataFrame]]:
     if groups is None:
-        return [("all", rows.assign(weight=1.0))]
+        return [(ALL, rows.assign(weight=1.0))]
     shared = rows.merge(groups[["record_id", "segment", "weight"]], on="record_id", how="left", validate="many_to_many")
     return shared.fillna({"segment": NOT_KNOWN, "weight": 1.0}).groupby("segment")
 
@@ -145,11 +147,11 @@ def _measure(rows: pd.DataFrame, within_days: float) -> dict:
     others = {f"n_{part}": rows.loc[rows["part"] == part, "weight"].sum() for part in ("again", "contradictory")}
     n = weight.sum()
     if not (is_waiting & (days < within_days)).any():
-        basis, rates = "ripe" if n else None, share_of(sums["n_reached"], n, (weight ** 2).sum())
+        basis, rates = RIPE if n else None, share_of(sums["n_reached"], n, (weight ** 2).sum())
     else:
-        basis, rates = "estimated", _estimate(cohort, within_days)
+        basis, rates = ESTIMATED, _estimate(cohort, within_days)
     if np.isnan(rates[0]) and n:
-        basis = "too young"
+        basis = TOO_YOUNG
     return {"n": n} | sums | others | dict(zip(RATES, rates, strict=True)) | {"basis": basis}
 
 
@@ -353,7 +355,7 @@ def funnel_flows(entries: pd.DataFrame, *, first: pd.Timestamp, last: pd.Timesta
     (to an earlier stage), n. For each stage they sum to its entries, re-entries and imputed ones too.
     """
     rows = entries[entries["entered_at"].between(first, last)]
-    n = rows.assign(to=rows["left_to"].fillna("waiting")).groupby(["stage", "to"], observed=True).size()
+    n = rows.assign(to=rows["left_to"].fillna(WAITING)).groupby(["stage", "to"], observed=True).size()
     flows = n.rename("n").reset_index().rename(columns={"stage": "from_stage"})
     rank = find_rows(flows["to"], flows["from_stage"].cat.categories)
     flows = flows.assign(is_back=(rank >= 0) & (rank < flows["from_stage"].cat.codes), is_stage=rank >= 0, rank=rank)

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement, Stage
+from attribution.language import _, marked
 from attribution.tables import CRM, UTC, is_in, look_up, sort_rows
 
 LAPSED_AFTER_DAYS = 30
-OUT = "out"                                          # of the funnel: disqualified, lost or lapsed
+OUT = marked("out")                                  # of the funnel: disqualified, lost or lapsed
 BIRTHS = ("person_created", "lead_created")
 AFTER_ALL = 2**62                                    # the turn of a deal among what happened at its moment
 COLUMNS = ["record_id", "person_id", "account_id", "stage", "n_entry", "lifecycle", "entered_at", "left_at", "left_to",
@@ -71,20 +72,20 @@ def find_contradictions(crm: CRM, entries: pd.DataFrame, agreement: Agreement) -
     changes, deals, people = crm.stage_changes, crm.opportunities, crm.people
     late = entries[entries["is_contradictory"]]
     found = [
-        ("status changed before the lead was made", changes.loc[
+        (_("status changed before the lead was made"), changes.loc[
             changes["changed_at"] < look_up(changes["person_id"], made_at).astype(UTC), "record_id"],
-         "the stage counts from the change on; the lead's own stage is in no rate"),
-        ("lead converted before it was made", people.loc[
+         _("the stage counts from the change on; the lead's own stage is in no rate")),
+        (_("lead converted before it was made"), people.loc[
             people["converted_on"] < agreement.day_of(people["lead_created_at"]), "person_id"],
-         "the lead counts from the day it was made"),
-        ("deal closed on a day yet to come", deals.loc[
+         _("the lead counts from the day it was made")),
+        (_("deal closed on a day yet to come"), deals.loc[
             deals["is_closed"] & (deals["close_on"] > agreement.local_day(crm.as_of)), "opportunity_id"],
-         "the deal counts as open until that day"),
-        ("deal closed before it was made", deals.loc[
+         _("the deal counts as open until that day")),
+        (_("deal closed before it was made"), deals.loc[
             deals["is_closed"] & (deals["close_on"] < agreement.day_of(deals["created_at"])), "opportunity_id"],
-         "the close date stands for the win or loss; its days are in no speed"),
-        ("record made after it had reached a later stage", late["record_id"],
-         "the late entry is in no rate, no speed and no response time")]
+         _("the close date stands for the win or loss; its days are in no speed")),
+        (_("record made after it had reached a later stage"), late["record_id"],
+         _("the late entry is in no rate, no speed and no response time"))]
     return pd.DataFrame([(check, len(ids), ", ".join(ids.drop_duplicates().sort_values().head(3)), consequence)
                          for check, ids, consequence in found],
                         columns=["check", "n_rows", "first_ids", "consequence"])

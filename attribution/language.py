@@ -128,6 +128,15 @@ def number(value: float, digits: int = 0) -> str:
     return _signed(format_decimal(rounded, "#,##0" + ("." + "0" * digits) * bool(digits), _spoken))
 
 
+def plain(value: float) -> str:
+    """Write a number with the decimals that it has, two at the most.
+
+    >>> plain(16.0), plain(0.25), plain(1.5)
+    ('16', '0.25', '1.5')
+    """
+    return number(value, next((digits for digits in (0, 1) if round(value, digits) == value), 2))
+
+
 def _signed(text: str) -> str:
     return text.replace("-", "−")
 

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.cohorts import build_passages
+from attribution.cohorts import ALL, build_passages
 from attribution.draws import Waits, draw_averages, draw_waits, fill_days, first_day, list_won
+from attribution.language import marked
 from attribution.months import day_start
 from attribution.tables import is_in, look_up, sort_rows
 
@@ -20,7 +21,8 @@ LEVELS = (0.025, 0.975)
 PACE_MONTHS = 3
 LEVERS = ["lever", "stage", "now", "then", "year_value", "year_difference", "forecast", "forecast_then", "difference",
           "gap_share"]
-PARTS = {"under way": "under_way_value", "to come": "to_come_value"}
+PARTS = {marked("under way"): "under_way_value", marked("to come"): "to_come_value"}
+BOOKED, IN_ALL = marked("booked"), marked("in all")
 
 
 def year_so_far(opportunities: pd.DataFrame, agreement: Agreement, *, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -241,8 +243,8 @@ def revenue_forecast(draws: pd.DataFrame, so_far: pd.DataFrame, opportunities: p
     rng, values = np.random.default_rng(seed), np.sort(list_won(opportunities, today, n_months=n_months)["value"])
     money = pd.concat({part: _by_stage(draws, column).iloc[:, :-1] for part, column in PARTS.items()}, axis=1)
     drawn = {column: _with_luck(money[column], values, rng) for column in money}
-    lucky = pd.DataFrame({("booked", "all"): booked} | drawn, index=money.index)
-    lucky[("in all", "all")] = lucky.sum(axis=1, skipna=False)
+    lucky = pd.DataFrame({(BOOKED, ALL): booked} | drawn, index=money.index)
+    lucky[(IN_ALL, ALL)] = lucky.sum(axis=1, skipna=False)
     table = _summarise(lucky).set_axis(["value", "value_low", "value_high"], axis=1).round(2)
     return table.rename_axis(["part", "stage"]).reset_index().astype({"part": "str", "stage": "str"})
 
@@ -286,8 +288,8 @@ def _pull(now: pd.DataFrame, rates: pd.DataFrame, standing: pd.DataFrame, passin
     pace = standing["pace_per_month"]
     return pd.concat([
         _lever("rate", rates["from_stage"], rates["rate"], rates["rate_high"], passing.iloc[:-1] * rises),
-        _lever("pace", standing["stage"], pace, pace * (1 + more), entering * more).iloc[:-1],
-        _lever("average deal", now["stage"], now["value"], now["value"] * (1 + more), passing * more).iloc[-1:],
+        _lever(marked("pace"), standing["stage"], pace, pace * (1 + more), entering * more).iloc[:-1],
+        _lever(marked("average deal"), now["stage"], now["value"], now["value"] * (1 + more), passing * more).iloc[-1:],
     ], ignore_index=True)
 
 

@@ -5,11 +5,12 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.cohorts import NOT_KNOWN
+from attribution.language import marked
 from attribution.roi import between
 from attribution.sla import rank_stages, ratio, wilson
 from attribution.tables import CRM, UTC, is_in, look_up, sort_rows
 
-OTHERS = "others"
+OTHERS = marked("others")
 
 
 def list_returned(entries: pd.DataFrame, agreement: Agreement, *, first: pd.Timestamp,

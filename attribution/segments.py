@@ -3,10 +3,11 @@
 import pandas as pd
 
 from attribution.entries import link_deals
+from attribution.language import marked
 from attribution.tables import CRM, is_in, look_up, sort_rows
 
 SEGMENTS = ("country", "industry", "lead_source", "account_type", "channel", "campaign", "owner", "team")
-UNKNOWN = "not known"
+UNKNOWN = marked("not known")
 
 
 def check_segments(by: str) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
+from attribution.language import marked
 from attribution.sla import filter_human
 from attribution.tables import CRM, UTC, look_up
 
-AGE_BANDS = ("0-30", "31-90", "91-180", "181-365", "over 365", "never")
+AGE_BANDS = (marked("0-30"), marked("31-90"), marked("91-180"), marked("181-365"), marked("over 365"), marked("never"))
 
 
 def stale_by_age(crm: CRM, agreement: Agreement, *, as_of: pd.Timestamp) -> pd.DataFrame:
@@ -21,8 +22,9 @@ def stale_by_age(crm: CRM, agreement: Agreement, *, as_of: pd.Timestamp) -> pd.D
     """
     signs = _list_signs(crm, as_of)
     is_contact = crm.people["contact_id"].notna()
-    kinds = {"lead": (crm.people[~is_contact], "person_id"), "contact": (crm.people[is_contact], "person_id"),
-             "account": (crm.accounts, "account_id")}
+    kinds = {marked("lead"): (crm.people[~is_contact], "person_id"),
+             marked("contact"): (crm.people[is_contact], "person_id"),
+             marked("account"): (crm.accounts, "account_id")}
     return pd.concat([_count_ages(kind, records[~(records["created_at"] > as_of)], key, signs, agreement, as_of)
                       for kind, (records, key) in kinds.items()], ignore_index=True)
 

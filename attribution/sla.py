@@ -9,6 +9,7 @@ from attribution.agreement import Agreement, Promise
 from attribution.clock import add_business_hours, business_hours
 from attribution.cohorts import log_log
 from attribution.journeys import microseconds
+from attribution.language import count, in_number, marked, number, plain
 from attribution.months import day_start
 from attribution.promises import promise_progress
 from attribution.tables import CRM, UTC, find_rows, first_keys, is_in, look_up, sort_rows
@@ -16,7 +17,8 @@ from attribution.tables import CRM, UTC, find_rows, first_keys, is_in, look_up, 
 #: What somebody in sales does to reach a person; list e-mails and mere tasks are not among them.
 ATTEMPTS = ("call", "email", "meeting", "linkedin")
 #: What became of a hand-over at as_of.
-OUTCOMES = ("in time", "late", "never", "not yet due", "before hand-over", "left before due", "not known")
+OUTCOMES = (marked("in time"), marked("late"), marked("never"), marked("not yet due"), marked("before hand-over"),
+            marked("left before due"), marked("not known"))
 RESPONSES = [
     "person_id", "account_id", "owner_id", "team", "stage", "n_entry", "month", "handed_over_at", "left_at", "left_to",
     "due_at", "first_attempt_at", "response_hours", "waited_hours", "raw_hours", "raw_waited_hours", "n_attempts",
@@ -310,8 +312,8 @@ def judge_promises(everybodys: pd.DataFrame, entries: pd.DataFrame, attempts: pd
 
 def _judge_marketing(entries: pd.DataFrame, agreement: Agreement, promise: Promise, **period) -> list[tuple]:
     row = promise_progress(entries, agreement, promise, NO_VALUES, **period).iloc[0]
-    return [("marketing", promise.stage, promise.per, f"{promise.n:,.0f} people", row["promised_to_date"],
-             row["delivered"], row["delivered_share"], 1.0)]
+    return [("marketing", promise.stage, promise.per, count(promise.n, "person", "people"),
+             row["promised_to_date"], row["delivered"], row["delivered_share"], 1.0)]
 
 
 def _judge_sales(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreement: Agreement, promise: Promise, *,
@@ -321,11 +323,21 @@ def _judge_sales(entries: pd.DataFrame, attempts: pd.DataFrame, crm: CRM, agreem
     first = day_start(agreement, first_day)
     mine = responses[responses["handed_over_at"] >= first]
     row, said, share = response_summary(mine).iloc[0], ("sales", promise.stage, promise.per), _share_of(promise)
-    contact = (*said, f"contact within {promise.within_hours or 0:g} business hours", row["n_counted"],
-               row["n_in_time"], row["compliance_rate"], share)
-    tries = (*said, f"{promise.attempts} attempts within {promise.within_days or 0:g} days", row["n_judged"],
-             int(mine["kept_attempts"].eq(True).sum()), row["attempts_rate"], share)
+    contact = (*said, _say_contact(promise), row["n_counted"], row["n_in_time"], row["compliance_rate"], share)
+    tries = (*said, _say_attempts(promise), row["n_judged"], int(mine["kept_attempts"].eq(True).sum()),
+             row["attempts_rate"], share)
     return [contact] * (promise.within_hours is not None) + [tries] * (promise.attempts is not None)
+
+
+def _say_contact(promise: Promise) -> str:
+    n = promise.within_hours or 0
+    return in_number("contact within {n} business hour", "contact within {n} business hours", n).format(n=plain(n))
+
+
+def _say_attempts(promise: Promise) -> str:
+    n, days = promise.attempts or 0, plain(promise.within_days or 0)
+    return in_number("{n} attempt within {days} days", "{n} attempts within {days} days", n).format(
+        n=number(n), days=days)
 
 
 def curve_hours(promise: Promise) -> float:

@@ -6,8 +6,11 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.cohorts import MEASURES, PERIOD, build_passages, cohort_conversion, period_conversion, ripening_days
+from attribution.language import marked
 from attribution.tables import DAY, sort_rows, stack_rows
 
+PEOPLE, PEOPLE_TO_DEALS, DEALS = marked("people"), marked("people to deals"), marked("deals")
+ACCOUNTS = marked("accounts")
 LONGEST_DAYS = 270                                   # to wait for a step, so that a year's cohort can show it
 CONVERSIONS = {name: kind for name, kind in MEASURES.items() if name != "segment"} | {
     "from_stage": "str", "to_stage": "str", "unit": "str", "within_days": "int64", "entered_from_on": DAY,
@@ -33,8 +36,8 @@ def conversion_steps(entries: pd.DataFrame, agreement: Agreement, *, first: pd.T
 
 def _units(agreement: Agreement, one: str, other: str) -> tuple[str, ...]:
     if one in agreement.deal_stages:
-        return "deals", "accounts"
-    return ("people to deals",) if other in agreement.deal_stages else ("people",)
+        return DEALS, ACCOUNTS
+    return (PEOPLE_TO_DEALS,) if other in agreement.deal_stages else (PEOPLE,)
 
 
 def _measure_unit(passages: pd.DataFrame, agreement: Agreement, unit: str, first: pd.Timestamp,
@@ -42,7 +45,7 @@ def _measure_unit(passages: pd.DataFrame, agreement: Agreement, unit: str, first
     within_days = min(ripening_days(passages), LONGEST_DAYS)
     waits = [pd.Timedelta(0), pd.Timedelta(days=within_days)]
     cohorts = [passages[passages["entered_at"].between(first - wait, last - wait)] for wait in waits]
-    rows = cohorts if unit != "accounts" else map(join_accounts, cohorts)
+    rows = cohorts if unit != ACCOUNTS else map(join_accounts, cohorts)
     table = pd.concat([cohort_conversion(each, first=first - wait, last=last - wait, within_days=within_days)
                        for each, wait in zip(rows, waits, strict=True)], ignore_index=True)
     since, until = (agreement.day_of(pd.Series([moment - wait for wait in waits])) for moment in (first, last))

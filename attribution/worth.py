@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.agreement import Agreement
-from attribution.cohorts import share_of
+from attribution.cohorts import ALL, share_of
 from attribution.draws import draw_averages, draw_waits, first_day, list_steps, list_won
 from attribution.entries import find_lapsed
 from attribution.tables import first_keys, is_in, look_up, sort_rows
@@ -122,7 +122,7 @@ def stage_values(entries: pd.DataFrame, opportunities: pd.DataFrame, *, agreemen
         columns={"opportunity_id": "record_id"})[["record_id", "value"]]
     parts = [*(steps[steps["from_stage"] == name] for name in names[:-1]), won]
     whole = _value_stages(parts, n_resamples, seed).assign(
-        stage=pd.Categorical(names, names, ordered=True), segment="all", is_pooled=False)
+        stage=pd.Categorical(names, names, ordered=True), segment=ALL, is_pooled=False)
     tables = [whole] + [_value_segment(own, whole, n_resamples, seed).assign(segment=segment)
                         for segment, own in _split_parts(parts, segments)]
     return pd.concat(tables, ignore_index=True).astype({"segment": "str"})[

@@ -87,3 +87,10 @@ def test_campaign_roi_on_mqls_adds_up_and_says_that_its_money_is_expected():
     assert not {"pipeline", "sourced"} & {column["name"] for column in tables["campaign_clock"]["columns"]}
     first = [output["data"].get("text/plain") for cell in executed["cells"] for output in cell.get("outputs", ())][:2]
     assert first[0].endswith("campaign ROI on MQLs, October 2026") and "expected money, not booked" in first[1]
+
+
+@every_notebook
+def test_notebook_speaks_the_readers_language_before_it_says_anything(path):
+    names = read_parameters(path)
+    assert names["language"] == "en" and list(names)[-1] == "language"
+    assert code_cells(path)[1].source.split("\n")[:3] == ["import attribution as kit", "", "kit.use_language(language)"]

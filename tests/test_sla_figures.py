@@ -108,7 +108,7 @@ def test_plot_funnel_writes_counts_rates_and_worth():
     _, layout = parts_of(plot_funnel(STAGES, "t", "EUR"))
     assert [(place, text.split("<br>")[0]) for place, text in captions_of(layout)] == [
         (0, "<b>lead</b> 40"), (1, "<b>mql</b> 20"), (2, "<b>customer</b> 5"), (0, "€410"), (1, "–"), (2, "€205")]
-    assert "50 % go on in the end (40 % to 60 %)" in captions_of(layout)[0][1]
+    assert "50 % go on in the end (40 to 60 %)" in captions_of(layout)[0][1]
     assert "€10 each" in captions_of(layout)[3][1]
     assert "go on" not in captions_of(layout)[2][1] and "each" not in captions_of(layout)[4][1]
     assert [note["xref"] for note in layout["annotations"]] == ["x domain"] * 3 + ["x2 domain"] * 3
@@ -122,7 +122,7 @@ def test_plot_funnel_without_rates_writes_none():
 
 def test_plot_flows_gives_every_flow_an_end_of_its_own():
     ((_, sankey),) = parts_of(plot_flows(FLOWS, "t"))[0].items()
-    assert sankey["node"]["label"] == ["lead", "mql", "on to mql 20", "still there 30", "back to lead 7", "out 5"]
+    assert sankey["node"]["label"] == ["lead", "MQL", "on to MQL 20", "still there 30", "back to lead 7", "out 5"]
     assert sankey["link"]["source"] == [0, 0, 1, 1] and sankey["link"]["target"] == [2, 3, 4, 5]
     assert sankey["link"]["value"] == [20.0, 30.0, 7.0, 5.0]
     assert sankey["node"]["color"] == [MARKETING, MARKETING, REACHED, WAITING, RETURNED, LEFT]
@@ -281,3 +281,31 @@ def test_plots_keep_namesakes_apart(name):
     assert len(rows) == len(table) - (name == "conversion")          # the one too young has no dot
     assert len(figure.layout.annotations) == len(table)
     assert all("…" in note.text for note in figure.layout.annotations)
+
+
+def test_figures_in_finnish_name_everything_and_keep_what_the_colours_mean(finnish):
+    ((_, sankey),) = parts_of(plot_flows(FLOWS, "t"))[0].items()
+    assert sankey["node"]["label"] == ["liidi", "MQL", "eteenpäin: MQL 20", "yhä vaiheessa 30", "takaisin: liidi 7",
+                                       "poistunut suppilosta 5"]
+    assert sankey["node"]["color"] == [MARKETING, MARKETING, REACHED, WAITING, RETURNED, LEFT]
+    traces, layout = parts_of(plot_conversion(RATES, "t", 0.3))
+    assert set(traces) == {"95\u00a0%:n luottamusväli", "kaikilla ollut aikaa edetä", "arvio: osa odottaa vielä",
+                           "kaikki: 30\u00a0%"}
+    assert captions_of(layout)[1:] == [(1, "Sweden: 10 tullut"), (2, "Estonia: 3 tullut, liian tuore arvioitavaksi")]
+    assert captions_of(parts_of(plot_compliance(SUMMARY, "t"))[1]) == [(0, "North: 8/10"), (1, "ei tiedossa: 0/0")]
+    assert captions_of(parts_of(plot_causes(CAUSES, "t"))[1]) == [(0, "liidin lähde: Web, 30/40"),
+                                                                  (1, "maa: muut, 9/20")]
+
+
+def test_days_and_numbers_of_figures_are_written_as_finnish_does(finnish):
+    layout = parts_of(plot_burn_up(BURN_UP, "t", "MQL:ää"))[1]
+    assert (layout["xaxis"]["tickformat"], layout["xaxis"]["hoverformat"]) == ("%-d.%-m.\n%Y", "%-d.%-m.%Y")
+    traces, layout = parts_of(plot_triangle(TRIANGLE, "t"))
+    assert layout["yaxis"]["ticktext"] == ["9/2026<br>n 8", "10/2026<br>n 0"]
+    assert layout["yaxis"]["tickvals"] == ["9/2026", "10/2026"] == sorted(set(traces[None]["y"]), reverse=True)
+    late, on_time = (text for _, text in captions_of(parts_of(plot_plan(PLAN, "t"))[1]))
+    assert "päivän 15.8.2026 jälkeen tulleista useimmat voitetaan vasta ensi vuonna" in late
+    assert on_time == "<b>mql</b> tarvitaan –, tulee 4,2"
+    traces, layout = parts_of(plot_stale(STALE, "t"))
+    assert (list(traces), captions_of(layout)) == (["0–30", "ei koskaan"], [(0, "liidit"), (1, "kontaktit")])
+    assert "1 444 €/kpl" in captions_of(parts_of(plot_funnel(STAGES.assign(value=1444.0), "t", "EUR"))[1])[3][1]

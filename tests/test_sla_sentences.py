@@ -4,9 +4,13 @@ import pandas as pd
 import pytest
 
 from attribution.agreement import Agreement, Promise
+from attribution.language import money, number, percent, plain
 from attribution.sla_sentences import (
+    between,
     hours,
     label_stages,
+    label_values,
+    name_causes,
     name_levers,
     name_period,
     name_progress,
@@ -361,3 +365,84 @@ def test_title_levers_names_what_adds_most_in_a_year():
     assert title_levers(name_levers(LEVERS, "EUR"), "EUR") == (
         "What would add most by itself: MQL rate at its upper bound, €9 in a full year")
     assert title_levers(name_levers(LEVERS[:0], "EUR"), "EUR") == "There is nothing to move yet"
+
+
+def test_label_values_leaves_names_from_the_crm(finnish):
+    table = rows(("not known", "never"), ("Fair", "leads"), columns=("segment", "value"))
+    assert label_values(table, "segment", "value").values.tolist() == [["ei tiedossa", "ei koskaan"], ["Fair", "leads"]]
+    assert label_stages(pd.DataFrame({"to": ["waiting", "all"]}), "to")["to"].tolist() == ["odottaa", "kaikki"]
+
+
+def test_name_causes_names_fields_in_words():
+    causes = rows(("lead_source", "Web"), ("contact", "late"), ("made_up", "others"), columns=("field", "value"))
+    assert name_causes(causes).values.tolist() == [["lead source", "Web"], ["first contact", "late"],
+                                                   ["made_up", "others"]]
+
+
+def test_intervals_in_finnish_name_their_unit_once(finnish):
+    assert between(0.1, 0.25, percent) == f"10–25{PC}"
+    assert span(1651.0, 12482.0, lambda value: money(value, "EUR")) == " (1\xa0651–12\xa0482\xa0€)"
+    assert span(1270.0, 2270.0, number) == " (1\xa0270–2\xa0270)"
+    assert [hours(18.4), hours(1), plain(0.25)] == ["18,4 tuntia", "1 tunti", "0,25"]
+
+
+@pytest.mark.parametrize(("period", "name"), [("month", "lokakuu 2026"), ("quarter", "Q4/2026"),
+                                              ("year", "vuosi 2026")])
+def test_name_period_in_finnish_is_not_inflected(finnish, period, name):
+    assert name_period(Agreement(), period, "2026-10") == name
+
+
+def test_sentences_on_the_promises_in_finnish(finnish):
+    assert say_marketing(progress_of(), MARKETING, "Q4/2026") == (
+        f"Markkinointi on jäljessä lupauksestaan: jaksolla Q4/2026 on tähän mennessä tullut 81 MQL:ää eli 83{PC} tähän "
+        "asti luvatusta määrästä (98). Viimeisten 26 viikon tahdilla määrä on jakson lopussa 231 (196–270), kun koko "
+        "jaksolle on luvattu 285.")
+    assert say_sales(summary_of(n_counted=1090), SALES) == (
+        f"Myynti ei pidä lupaustaan: 1\xa0090 liidistä 44{PC} (35–55{PC}) sai ensiyhteydenoton 16 työtunnin kuluessa; "
+        f"luvattu on 80{PC}. Niistä 44 liidistä, joiden määräpäivät ovat kuluneet, 18{PC} sai luvatut 2 "
+        "yhteydenottoyritystä 14 päivän kuluessa.")
+    assert say_limbo(limbo_of("sam", "bot", None, "gone"), summary_of(), HUMAN, "EUR") == (
+        "4 liidiä on vailla yhteydenottoa: ne on luovutettu ja määräaika on kulunut, mutta kukaan ei ole yrittänyt "
+        "tavoittaa niitä; alle kuukauden myöhässä on 1. Luovutushetkellä arvo oli yhteensä 8\xa0000\xa0€, ja se "
+        "vähenee päivä päivältä. Ilman soittajaksi kelpaavaa vastuuhenkilöä (vastuussa jono taikka tuntematon tai "
+        "käytöstä poistettu käyttäjä): 3.")
+    assert say_forecast(FORECAST, YEAR, "EUR") == (
+        "Vuosi 2026: voitettu 2\xa0989\xa0833\xa0€; avoimet kaupat ja vielä ajoissa tulevat mukaan lukien vuoden "
+        "ennuste on 3\xa0642\xa0947\xa0€ (3\xa0327\xa0045–4\xa0021\xa0181\xa0€), kun tavoite on 4\xa0200\xa0000\xa0€.")
+
+
+def test_say_scope_in_finnish_writes_the_day_as_finnish_does(finnish):
+    assert say_scope(None, "Q4/2026", TODAY) == (
+        "Jakso on Q4/2026, tilanne päivän 31.10.2026 lopussa. Myynnin luvut kattavat kaikki vastuuhenkilöt.")
+
+
+def test_titles_in_finnish_keep_stages_whole(finnish):
+    curve = rows((90, "reached", 0.21), (90, "returned", 0.36), (90, "out", 0.2),
+                 columns=("days", "event", "incidence"))
+    assert title_incidence(curve, "mql", "sql") == (
+        f"MQL:t 90 päivän kuluttua: SQL:t tai pidemmällä 21{PC}, palanneet 36{PC}, poistuneet 20{PC}")
+    plan = plan_of(("mql", 557053.0, 170.0, 85.0, False, True), ("opportunity", 557053.0, 30.0, 26.0, False, True))
+    assert title_plan(plan, YEAR, "mql", "EUR") == (
+        "Vuositavoite 4\xa0200\xa0000\xa0€ vaatii 170 MQL:ää kuukaudessa uudelleen tulevat mukaan lukien; nyt tulee 85")
+    assert "(tästä lähtien tulevat MQL:t ja myyntimahdollisuudet)" in say_plan(plan, YEAR, "EUR")
+    stages = rows(("lead", 33), ("customer", 11), columns=("stage", "n_entered"))
+    assert title_funnel(stages, pd.DataFrame({"value_won": [374990.79]}), "Q4/2026", "EUR") == (
+        "Suppilon alkuun tuli 33 uutta liidiä; loppuun asti pääsi 11 kauppaa, voitettu arvo 374\xa0991\xa0€ (Q4/2026)")
+    assert title_conversion(curve[:0].assign(rate_low=0.0, rate_high=0.0, segment=""), "mql", "sql", "lead_source") == (
+        "MQL → SQL (liidin lähde): yhtään konversioastetta ei vielä tiedetä")
+
+
+def test_levers_and_returned_in_finnish(finnish):
+    assert name_levers(LEVERS, "EUR")[["name", "now", "then"]].values.tolist() == [
+        ["konversioaste ylärajalleen (MQL)", f"22{PC}", f"25{PC}"],
+        [f"10{PC} enemmän kuukaudessa (myyntimahdollisuudet)", "26,3", "29,0"],
+        [f"kaupat 10{PC} suurempia", "32\xa0156\xa0€", "35\xa0372\xa0€"]]
+    share = rows((1, 1, 1.0, 1, 0), columns=("n", "n_returned", "returned_share", "n_back", "n_reconverted"))
+    assert say_returned(share) == (
+        f"Viimeisten 12 kuukauden aikana luovutettiin 1 henkilö; heistä palautettiin markkinoinnille 1 (100{PC}). "
+        "Palautetuista tuli uudelleen 1, ja kaupaksi päätyi silti 0.")
+
+
+def test_say_marketing_of_one_speaks_of_one():
+    assert say_marketing(progress_of(share=float("nan"), delivered=1.0), MARKETING, "Q4 2026") == (
+        "Nothing is due of marketing's promise yet; 1 MQL has come in Q4 2026 so far.")

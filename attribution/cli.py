@@ -8,8 +8,8 @@ from pathlib import Path
 
 #: Each report, named as its notebook is, and the options that it has of its own.
 REPORTS = {
-    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage"),
-    "sla-conversion": ("period", "segment_by", "owner"),
+    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage", "previous"),
+    "sla-conversion": ("period", "segment_by", "owner", "previous"),
 }
 
 
@@ -69,6 +69,8 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     for report, names in ((campaign_roi, ["campaign-roi"]), (sla_conversion, ["sla-conversion"]), (every, REPORTS)):
         _add_month(report)
         report.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
+        report.add_argument("--previous", metavar="FOLDER", help="a month's folder made before, to say what changed "
+                            "since, such as reports/2026-09")
         report.set_defaults(command=_report, reports=tuple(names))
     for report in (campaign_roi, every):
         _add_campaign_roi(report)
@@ -179,6 +181,13 @@ def _check_stage(given: dict, data: str) -> None:
         _read_agreement(data).find_stage(given["stage"])
 
 
+def _check_previous(notebook: Path, own: dict) -> None:
+    from attribution.published import find_published
+    from attribution.report import name_report
+    if "previous" in own:
+        find_published(own["previous"], name_report(notebook, own))
+
+
 def _check_sla(given: dict, month: str) -> None:
     from attribution.agreement import Agreement
     from attribution.segments import check_segments
@@ -196,6 +205,7 @@ def _report(arguments: argparse.Namespace) -> None:
         notebook = find_folder(f"notebooks/{report.replace('-', '_')}.ipynb")
         own = {name: given[name] for name in REPORTS[report] if name in given}
         runs[notebook] = {"data_dir": arguments.data, "month": arguments.month} | own
+        _check_previous(notebook, own)
     month = run_reports(runs, arguments.out, progress=True)
     for notebook, parameters in runs.items():
         print(month / f"{name_report(notebook, parameters)}.html")

@@ -21,6 +21,7 @@ import pandas as pd
 
 from attribution.agreement import month_days
 from attribution.agreement_file import find_beside
+from attribution.months import known_until
 from attribution.page import render_page
 from attribution.tables import CRM, TableError
 from attribution.workbook import find_tables, write_workbook
@@ -387,17 +388,19 @@ def publish(draft: Path, month: Path) -> None:
             os.replace(old, month)
 
 
-def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
+def provenance(crm: CRM, parameters: dict, previous: dict[str, str] | None = None) -> pd.DataFrame:
     """List what a report was made from, the same on every machine.
 
     Returns one row per item and its sha256: data (one digest over all of the export's files, then each file's),
-    parameters, agreement, spend ledger, lock.
+    parameters, agreement, spend ledger, lock, the files of the `previous` report that it is compared with; and known
+    until, the moment (UTC) up to which the data tell of the month.
     """
     said = json.dumps(parameters, sort_keys=True)
     files = dict(sorted(crm.sources.items()))
     ours = _ours(parameters["data_dir"]) if "data_dir" in parameters else []
     items = {"data": _digest(json.dumps(files)), **files, "parameters": _digest(said)}
     items |= {path.name: hash_file(path) for path in [*ours, ROOT / "requirements.lock"] if path.is_file()}
+    items |= {**(previous or {}), "known until": f"{known_until(crm):%Y-%m-%dT%H:%M:%S.%fZ}"}
     return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
 
 

@@ -135,30 +135,39 @@ def _say_closed_since(then: Previous, changes: pd.DataFrame, currency: str, outc
 
 
 def say_headline(then: Previous, headline: pd.DataFrame, currency: str, n: int = 3) -> str:
-    """Say which headline figures of the earlier report's month read otherwise today."""
-    moved = headline[headline["causes"] != ""]
+    """Say which headline figures of the earlier report's month read otherwise today, as a reader sees them."""
+    moved = _shown(headline, currency).query("before != today")
     if moved.empty:
-        return _("The headline figures of {month} stand as they were published.").format(month=then.month)
-    said = "; ".join(f"{figure_name(row.figure)} {_amount(row.then, row.unit, currency)} → "
-                     f"{_amount(row.now, row.unit, currency)}" for row in moved.head(n).itertuples())
+        return _("The headline figures of {month} read as they were published.").format(month=then.month)
+    said = "; ".join(f"{row.label} {row.before} → {row.today}" for row in moved.head(n).itertuples())
     return in_number("{n} headline figure of {month} reads otherwise today: {said}.",
                      "{n} headline figures of {month} read otherwise today: {said}.", len(moved)).format(
-        n=number(len(moved)), month=then.month, said=said + " …" * (len(moved) > n))
+        n=number(len(moved)), month=then.month, said=said + "; …" * (len(moved) > n))
+
+
+def _shown(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
+    before, today = ([_amount(value, unit, currency) for value, unit in zip(
+        headline[when], headline["unit"], strict=True)] for when in ("then", "now"))
+    return pd.DataFrame({"label": headline["figure"].map(figure_name), "before": before, "today": today})
 
 
 def _amount(value: float, unit: str, currency: str) -> str:
     return money(value, currency) if unit == "money" else _UNITS[unit](value)
 
 
-def name_changes(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
+def _difference(value: float, unit: str, currency: str) -> str:
+    is_points = unit in ("share", "ratio") and pd.notna(value)
+    return _("{n} points").format(n=number(value * 100, 1)) if is_points else _amount(value, unit, currency)
+
+
+def name_changes(headline: pd.DataFrame, currency: str, outcome: Outcome = WON) -> pd.DataFrame:
     """Write restated headline figures as a reader's table: figure, then, now, difference, causes, all as text."""
-    def column(name: str) -> list[str]:
-        return [_amount(value, unit, currency) for value, unit in zip(headline[name], headline["unit"], strict=True)]
-    stands = headline["causes"] == ""
-    return pd.DataFrame({
-        "figure": headline["figure"].map(figure_name), "then": column("then"), "now": column("now"),
-        "difference": pd.Series(column("difference")).mask(stands, ""),
-        "causes": headline["causes"].map(_words)}).replace("–", "").astype("str")
+    shown, stands = _shown(headline, currency), headline["causes"] == ""
+    difference = [_difference(value, unit, currency) for value, unit in zip(
+        headline["difference"], headline["unit"], strict=True)]
+    table = pd.DataFrame({"figure": shown["label"], "then": shown["before"], "now": shown["today"],
+                          "difference": pd.Series(difference).mask(stands, ""), "causes": headline["causes"]})
+    return label_causes(table.replace("–", "").astype("str"), outcome)
 
 
 def title_changes(then: Previous, restated: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
@@ -202,4 +211,5 @@ def _count_causes(changes: pd.DataFrame) -> str:
 def name_since(outcome: Outcome = WON) -> dict[str, str]:
     """Name the columns of these tables, among them the causes of a bridge, in the reader's language."""
     causes = {cause.replace(" ", "_"): _words(cause, outcome) for cause in CAUSES}
-    return {column: _(name) for column, name in CHANGE_NAMES.items()} | causes
+    days = {"closed_then_on": _("entered, then"), "closed_now_on": _("entered, today")} if outcome.is_expected else {}
+    return {column: _(name) for column, name in CHANGE_NAMES.items()} | causes | days

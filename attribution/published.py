@@ -1,5 +1,6 @@
 """A month's report as it was published: read back from its folder, checked to be the one of its manifest."""
 
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def read_previous(previous: str | None, notebook: str, month: str, stage: str | 
     said = find_published(previous, name)
     _check_month(folder, said["parameters"].get("month"), month)
     path = folder / f"{name}.ipynb"
-    tables = {table["sheet"]: read_table(table) for table in _read_notebook(path, said)}
-    return Previous(said["parameters"]["month"], _known_until(path, tables), tables, _definitions(said, notebook),
+    executed = _read_notebook(path, said)
+    tables = {table["sheet"]: read_table(table) for table in find_tables(executed)}
+    return Previous(said["parameters"]["month"], _known_until(path, tables), tables, _definitions(said, executed),
                     {f"previous/{file.name}": hash_file(file) for file in (folder / "manifest.json", path)})
 
 
@@ -54,14 +56,14 @@ def _check_month(folder: Path, then: str, month: str) -> None:
         raise ValueError(f"previous: {folder} is of {then}, later than {month}. {ADVICE}")
 
 
-def _read_notebook(path: Path, said: dict) -> list[dict]:
+def _read_notebook(path: Path, said: dict) -> dict:
     import nbformat
     if not path.is_file():
         raise ValueError(f"previous: {path} is not there, although the manifest names it. {ADVICE}")
     if hash_file(path) != said["outputs"].get(path.name):
         raise ValueError(f"previous: {path} is not the file that was published (its sha256 is not the one in "
                          "manifest.json). Put the published one back, or make that month again")
-    return find_tables(nbformat.read(path, as_version=4))
+    return nbformat.read(path, as_version=4)
 
 
 def read_table(table: dict) -> pd.DataFrame:
@@ -93,24 +95,34 @@ def _known_until(path: Path, tables: dict[str, pd.DataFrame]) -> pd.Timestamp:
     return pd.Timestamp(items["known until"])
 
 
-def _definitions(said: dict, notebook: str) -> dict[str, tuple[str, str]]:
-    inputs, kit = said["inputs"], said["packages"].get("attribution-kit")
-    files = {"agreement.toml": "agreement", f"{notebook}.ipynb": "notebook"}
-    return _describe(said["parameters"]) | {"attribution-kit": ("kit", str(kit))} | {
-        item: (kind, inputs[item][:12]) for item, kind in files.items() if item in inputs}
+def _definitions(said: dict, executed: dict) -> dict[str, tuple[str, str]]:
+    files = {name: ("agreement", said["inputs"][name][:12]) for name in ("agreement.toml",) if name in said["inputs"]}
+    return _describe(said["parameters"], said["packages"]["attribution-kit"], executed) | files
 
 
-def _describe(parameters: dict) -> dict[str, tuple[str, str]]:
-    return {name: ("parameter", _plain(parameters[name])) for name in DEFINING if name in parameters}
+def read_definitions(notebook: str, parameters: dict, data_dir: str) -> dict[str, tuple[str, str]]:
+    """Say by which definitions today's report is made: the parameters, the agreement, the kit, the notebook's code.
+
+    Returns a dict, item → kind (parameter, agreement, kit or notebook) and value: of files the start of a sha256.
+    """
+    import nbformat
+    agreement = find_beside(find_folder(data_dir), "agreement.toml")
+    files = {agreement.name: ("agreement", hash_file(agreement)[:12])} if agreement.is_file() else {}
+    ours = nbformat.read(ROOT / "notebooks" / f"{notebook}.ipynb", as_version=4)
+    return _describe(parameters, version("attribution-kit"), ours) | files
+
+
+def _describe(parameters: dict, kit: str, notebook: dict) -> dict[str, tuple[str, str]]:
+    said = {name: ("parameter", _plain(parameters[name])) for name in DEFINING if name in parameters}
+    return said | {"attribution-kit": ("kit", kit), "notebook": ("notebook", _digest_code(notebook))}
 
 
 def _plain(value) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def read_definitions(notebook: str, parameters: dict, data_dir: str) -> dict[str, tuple[str, str]]:
-    """Say by which definitions today's report is made: item → kind and value, a file's as the start of its sha256."""
-    files = {"agreement": find_beside(find_folder(data_dir), "agreement.toml"),
-             "notebook": ROOT / "notebooks" / f"{notebook}.ipynb"}
-    return _describe(parameters) | {"attribution-kit": ("kit", version("attribution-kit"))} | {
-        path.name: (kind, hash_file(path)[:12]) for kind, path in files.items() if path.is_file()}
+def _digest_code(notebook: dict) -> str:
+    """Digest what a notebook runs, whatever its parameters and its outputs are."""
+    code = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code"
+            and not {"parameters", "injected-parameters"} & set(cell["metadata"].get("tags", ()))]
+    return sha256("\n\n".join(code).encode()).hexdigest()[:12]

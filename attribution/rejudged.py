@@ -12,7 +12,8 @@ from attribution.tables import CRM, is_in
 #: Why a hand-over reads otherwise, in order: code → in a reader's words. The last two are the course of things.
 HAND_OVER_CAUSES = {
     "hand-over appeared": marked("hand-over appeared (entered late)"),
-    "record gone": marked("record deleted or merged"), "hand-over gone": marked("hand-over gone from the history"),
+    "record gone": marked("record deleted or merged"),
+    "hand-over gone": marked("hand-over gone (history or owner changed)"),
     "limit changed": marked("limit changed"), "contact logged late": marked("contact logged late"),
     "contact gone": marked("contact gone or moved"), "history changed": marked("stage history changed"),
     "owner changed": marked("owner changed"), "team changed": marked("team changed"),
@@ -22,7 +23,8 @@ EXPECTED = ("handed over since", "judged since", "entered since")
 #: Why a stage was entered by another number of records: code → in a reader's words.
 ENTRY_CAUSES = {
     "entered since": marked("entered since"), "entered late": marked("written down late"),
-    "record gone": marked("record deleted or merged"), "entry gone": marked("entry gone from the history"),
+    "record gone": marked("record deleted or merged"),
+    "entry gone": marked("entry gone (reopened, or history changed)"),
     "month moved": marked("entry moved to another month")}
 HAND_OVERS = ["person_id", "owner_id", "team", "month", "n_entry", "handed_over_at", "due_at", "first_attempt_at",
               "response_hours", "raw_hours", "outcome", "is_counted", "n_attempts", "kept_attempts", "left_at",
@@ -164,8 +166,8 @@ def compare_entries(then: Previous, entries: pd.DataFrame, crm: CRM, agreement: 
     found = {"": is_old, "entered since": both["is_new"] & (after > then.local_end(agreement.time_zone)),
              "entered late": both["is_new"], "record gone": both["is_gone"] & ~find_known(both["record_id"], crm),
              "entry gone": both["is_gone"], "month moved": _differs(both, "month")}
-    both = both.assign(cause=np.select(list(found.values()), list(found), ""))
-    rows = both[both["cause"] != ""].assign(at=before.fillna(after))
+    both = both.assign(cause=np.select(list(found.values()), list(found), ""), at=before.fillna(after))
+    rows = both[both["cause"] != ""]
     rows = rows.sort_values(["at", "record_id", "stage"], ascending=[False, True, True], ignore_index=True)
     return rows.rename(columns={"entered_at_then": "entered_then_at", "entered_at_now": "entered_now_at"})[
         ["record_id", "stage", "cause", "entered_then_at", "entered_now_at"]]

@@ -105,8 +105,8 @@ def compare_credit(then: Previous, touches: pd.DataFrame, crm: CRM, *, agreement
     Returns one row per deal, campaign and cause, largest difference first: conversion_id, account_id, campaign_id,
     path, cause (one of CAUSES), closed_then_on, closed_now_on (local days), value_then, value_now, credit_then,
     credit_now (of the deal and campaign, whatever the cause), difference (money, of this cause), n_touches_new and
-    n_touches_gone (of the deal). The differences of a campaign sum to its credit now - its credit then, to the cent; a
-    deal that only changed its day has rows with a difference of 0.
+    n_touches_gone (of a deal that is in both). The differences of a campaign sum to its credit now - its credit then,
+    to the cent; a deal that only changed its day has rows with a difference of 0.
     A deal that was there then and is there now moves by its amount (the amount's difference, shared as the credit was
     then) and, between its campaigns, by the first of PARTED that holds: definitions (a parameter differs), account, a
     closing date that lets other touches in, touches written or edited since, touches that were in the CRM but not
@@ -225,8 +225,8 @@ def _sum_changes(rows: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
     every = pd.concat([by_amount, parted, moved], ignore_index=True)
     money = {f"credit_{when}": every[f"cents_{when}"] / 100 for when in ("then", "now")}
     return every.assign(**money, difference=every["cents"] / 100, account_id=every["account_id_now"].fillna(
-        every["account_id_then"]), **{name: every[name].fillna(0).astype(int) for name in (
-            "n_touches_new", "n_touches_gone")})
+        every["account_id_then"]), **{name: every[name].where(every["in_both"], 0).astype(
+            int) for name in ("n_touches_new", "n_touches_gone")})
 
 
 def list_restated(changes: pd.DataFrame) -> pd.DataFrame:
@@ -254,7 +254,7 @@ def moved_by_campaign(restated: pd.DataFrame, n: int = 12) -> pd.DataFrame:
 
     Returns one row per campaign and cause: campaign_id, path, cause, difference (money); most moved first.
     """
-    rows = restated[restated["difference"] != 0].assign(campaign_id=restated["campaign_id"].fillna(""))
+    rows = restated.assign(campaign_id=restated["campaign_id"].fillna("")).query("difference != 0")
     sums = rows.groupby(["campaign_id", "path", "cause"], as_index=False)["difference"].sum().round(2)
     size = sums["difference"].abs().groupby(sums["campaign_id"]).sum().sort_values(ascending=False, kind="stable")
     sums = sums[is_in(sums["campaign_id"], size.index[:n])]
@@ -346,14 +346,14 @@ def restated_costs(then: Previous, spent: pd.DataFrame, campaigns: pd.DataFrame)
     both = both.assign(difference=(filled["cost_now"] - filled["cost_then"]).round(2),
                        path=find_paths(both["campaign_id"], campaigns))
     is_other = both["difference"].ne(0) & then.is_given
-    return both[is_other].assign(size=both["difference"].abs()).sort_values(
+    return both.assign(size=both["difference"].abs())[is_other].sort_values(
         ["size", "campaign_id"], ascending=[False, True], ignore_index=True)[
         ["campaign_id", "path", "cost_then", "cost_now", "difference"]]
 
 
 #: Which figures of a month speak of deals, of costs, of people: what can have moved them.
 _DEALS = ("won_value", "expected_value", "n_won", "attributed_value", "unattributed_value", "attributed_share", "roi",
-          "romi", "roi_expected", "romi_expected", "n_new_customers")
+          "romi", "roi_expected", "romi_expected", "n_new_customers", "campaign_cac")
 _COSTS = ("cost", "roi", "romi", "roi_expected", "romi_expected", "campaign_cac")
 
 
@@ -370,18 +370,20 @@ def restated_headline(then: Previous, figures: pd.DataFrame, changes: pd.DataFra
                           now=figures["value"].astype(float).round(6))
     difference = (rows["now"] - rows["then"]).round(6)
     is_other = (difference.abs() > 5e-6) | (rows["now"].isna() != rows["then"].isna())
+    others = set(rows.loc[is_other & then.is_given, "figure"])
     deals = _causes_by_month(changes).get(then.month, "")
-    causes = [_causes_of(figure, deals, len(costs) > 0) if other else ""
-              for figure, other in zip(rows["figure"], is_other & then.is_given, strict=True)]
+    causes = [_causes_of(figure, others, deals, len(costs) > 0) for figure in rows["figure"]]
     return rows.assign(difference=difference, causes=pd.Series(causes, rows.index, dtype="str"))[
         ["figure", "unit", "then", "now", "difference", "causes"]]
 
 
-def _causes_of(figure: str, deals: str, has_costs: bool) -> str:
+def _causes_of(figure: str, others: set[str], deals: str, has_costs: bool) -> str:
+    if figure not in others:
+        return ""
+    per = f"n_{figure.removeprefix('cost_per_')}" if figure.startswith("cost_per_") else ""
     causes = [deals] * (figure in _DEALS and deals != "")
-    causes += ["cost changed"] * (has_costs and (figure in _COSTS or figure.startswith("cost_per_")))
-    causes += ["other records changed"] * (not causes or figure.startswith(("n_", "cost_per_")) and not deals)
-    return ", ".join(dict.fromkeys(causes))
+    causes += ["cost changed"] * (has_costs and (figure in _COSTS or per != ""))
+    return ", ".join([*causes, *["other records changed"] * (not causes or per in others)])
 
 
 def compare_definitions(then: Previous, definitions: dict[str, tuple[str, str]]) -> pd.DataFrame:

@@ -118,7 +118,7 @@ def rejudged_months(then: Previous, responses: pd.DataFrame, changes: pd.DataFra
     also those of EXPECTED).
     """
     before, now = (_count_months(table) for table in _closed_months(then, responses, agreement))
-    both = before.join(now, how="outer", lsuffix="_then", rsuffix="_now").fillna(0).astype(int)
+    both = before.add_suffix("_then").join(now.add_suffix("_now"), how="outer").fillna(0).astype(int)
     both = both.rename_axis("month").reset_index().astype({"month": "str"})
     shares = {f"in_time_{when}_share": ratio(both[f"n_in_time_{when}"], both[f"n_counted_{when}"])
               for when in ("then", "now")}

@@ -306,8 +306,8 @@ def restated_months(then: Previous, touches: pd.DataFrame, changes: pd.DataFrame
     difference (of value), causes (of CAUSES, as text).
     """
     now = as_published(touches, agreement.time_zone)
-    sums = {when: _by_month(table) for when, table in (("then", then.sheet("touches_to_date", now)), ("now", now))}
-    both = sums["then"].join(sums["now"], how="outer", lsuffix="_then", rsuffix="_now").fillna(0.0)
+    before = _by_month(then.sheet("touches_to_date", now))
+    both = before.add_suffix("_then").join(_by_month(now).add_suffix("_now"), how="outer").fillna(0.0)
     both = both[both.index <= then.month].rename_axis("month").reset_index().round(2)
     both = both.astype({"month": "str", "n_then": int, "n_now": int})
     both = both.assign(difference=(both["value_now"] - both["value_then"]).round(2),

@@ -22,8 +22,8 @@ def plot_changes(moved: pd.DataFrame, title: str, currency: str, outcome: Outcom
                    marker_color=COLOURS[cause], hovertemplate=words[cause] + " %{x:,.0f} " + currency)
             for cause in CAUSES if len(part := rows[rows["cause"] == cause])]
     axis = {"type": "category", "tickmode": "array", "tickvals": names["campaign_id"].tolist(),
-            "ticktext": labels(names["path"].str.split(" > ").str[-1]), "categoryorder": "array",
+            "ticktext": labels(names["campaign_name"], 32), "categoryorder": "array",
             "categoryarray": names["campaign_id"].tolist()}
     return draw(bars, title, 190 + 34 * len(names), barmode="relative", yaxis=axis, showlegend=True,
-                xaxis={"title": _("credit gained or lost since, {currency}").format(currency=currency)},
+                xaxis={"title": _("gained or lost, {currency}").format(currency=currency)},
                 margin={"l": 10, "r": 20, "t": 90, "b": 10})

@@ -41,8 +41,9 @@ CHANGE_NAMES = {
     "outcome": marked("outcome, as a code"),
     "is_counted": marked("limit passed"), "kept_attempts": marked("attempts kept"), "left_at": marked("left")}
 #: What a reader sees of each table; the workbook has all columns.
-CHANGE_COLUMNS = ("conversion_id", "path", "cause", "credit_then", "credit_now", "difference", "value_then",
+CHANGE_COLUMNS = ("conversion_id", "campaign_name", "cause", "credit_then", "credit_now", "difference", "value_then",
                   "value_now", "closed_then_on", "closed_now_on", "n_touches_new", "n_touches_gone")
+MONTH_COLUMNS = ("month", "value_then", "value_now", "difference", "n_then", "n_now", "causes")
 TOUCH_COLUMNS = ("conversion_id", "value", "touch_id", "path", "touched_at", "weight", "credit")
 HAND_OVER_COLUMNS = ("person_id", "owner_id", "team", "handed_over_at", "first_attempt_at", "response_hours",
                      "raw_hours", "became")
@@ -109,23 +110,29 @@ def say_previous(then: Previous, definitions: pd.DataFrame, time_zone: str = "UT
              "made by the same definitions.").format(month=then.month, moment=moment(then.local_end(time_zone)))
 
 
-def say_restated(then: Previous, changes: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
+def say_moved(then: Previous, changes: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Say how much of the credit that was reported has moved since, and why."""
     sums = sum_causes(list_restated(changes))
-    since = _say_closed_since(then, changes, currency, outcome)
     if sums.empty:
-        return _("Nothing reported up to {month} has moved.").format(month=then.month) + since
-    causes = "; ".join(_("{cause}: {deals}, {money}").format(
-        cause=_words(row.cause, outcome), deals=count(row.n_deals, "deal"), money=money(row.moved, currency))
-        if not outcome.is_expected else f"{_words(row.cause, outcome)}: {number(row.n_deals)}, "
-        f"{money(row.moved, currency)}" for row in sums.itertuples())
+        return _("Nothing reported up to {month} has moved.").format(month=then.month)
+    causes = "; ".join(_say_cause(row, currency, outcome) for row in sums.itertuples())
     total = then.tables["touches_to_date"]["credit"].sum()
     return _("{moved} of the {total} credited up to {month} has moved since it was reported. {causes}.").format(
         moved=money(sums["moved"].sum(), currency), total=money(total, currency), month=then.month,
-        causes=causes[:1].upper() + causes[1:]) + since
+        causes=causes[:1].upper() + causes[1:])
 
 
-def _say_closed_since(then: Previous, changes: pd.DataFrame, currency: str, outcome: Outcome) -> str:
+def _say_cause(row, currency: str, outcome: Outcome) -> str:
+    n = number(row.n_deals) if outcome.is_expected else count(row.n_deals, "deal")
+    return f"{_words(row.cause, outcome)}: {n}" + f", {money(row.moved, currency)}" * bool(row.moved)
+
+
+def say_restated(then: Previous, changes: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
+    """Say how much of the credit that was reported has moved since, and what came on top."""
+    return say_moved(then, changes, currency, outcome) + _say_closed_since(changes, currency, outcome)
+
+
+def _say_closed_since(changes: pd.DataFrame, currency: str, outcome: Outcome) -> str:
     rows = changes[changes["cause"] == "closed since"]
     n, value = rows["conversion_id"].nunique(), money(rows["difference"].sum(), currency)
     if not n or outcome.is_expected:

@@ -98,7 +98,7 @@ def _hand_over_causes(both: pd.DataFrame, end: pd.Timestamp, is_known: np.ndarra
         "handed over since": both["is_new"] & (both["handed_over_at"] > end), "hand-over appeared": both["is_new"],
         "record gone": both["is_gone"] & ~is_known, "hand-over gone": both["is_gone"],
         "limit changed": _differs(both, "due_at"),
-        "contact logged late": other_met & (met_now < met_then.fillna(pd.Timestamp.max)), "contact gone": other_met,
+        "contact logged late": other_met & (met_then.isna() | (met_now < met_then)), "contact gone": other_met,
         "judged since": other & (is_since | (both["due_at_then"] > end)), "history changed": other,
         "owner changed": _differs(both, "owner_id"), "team changed": _differs(both, "team")}
     return np.select(list(found.values()), list(found), "")

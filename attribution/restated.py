@@ -23,8 +23,9 @@ CAUSES = {
 PARTED = list(CAUSES)[5:]                            # what moved money between the campaigns of one deal
 TOUCHES = ["conversion_id", "account_id", "value", "converted_at", "touch_id", "campaign_id", "path", "touched_at",
            "joined_at", "modified_at", "weight", "credit"]
-CHANGES = ["conversion_id", "account_id", "campaign_id", "path", "cause", "closed_then_on", "closed_now_on",
-           "value_then", "value_now", "credit_then", "credit_now", "difference", "n_touches_new", "n_touches_gone"]
+CHANGES = ["conversion_id", "account_id", "campaign_id", "campaign_name", "path", "cause", "closed_then_on",
+           "closed_now_on", "value_then", "value_now", "credit_then", "credit_now", "difference", "n_touches_new",
+           "n_touches_gone"]
 DEFINITIONS = {"item": "str", "kind": "str", "value_then": "str", "value_now": "str"}
 
 
@@ -103,10 +104,10 @@ def compare_credit(then: Previous, touches: pd.DataFrame, crm: CRM, *, agreement
 
     `touches` is what list_touches returns today, `definitions` what compare_definitions returns.
     Returns one row per deal, campaign and cause, largest difference first: conversion_id, account_id, campaign_id,
-    path, cause (one of CAUSES), closed_then_on, closed_now_on (local days), value_then, value_now, credit_then,
-    credit_now (of the deal and campaign, whatever the cause), difference (money, of this cause), n_touches_new and
-    n_touches_gone (of a deal that is in both). The differences of a campaign sum to its credit now - its credit then,
-    to the cent; a deal that only changed its day has rows with a difference of 0.
+    campaign_name, path, cause (one of CAUSES), closed_then_on, closed_now_on (local days), value_then, value_now,
+    credit_then, credit_now (of the deal and campaign, whatever the cause), difference (money, of this cause),
+    n_touches_new and n_touches_gone (of a deal that is in both). The differences of a campaign sum to its credit now -
+    its credit then, to the cent; a deal that only changed its day has rows with a difference of 0.
     A deal that was there then and is there now moves by its amount (the amount's difference, shared as the credit was
     then) and, between its campaigns, by the first of PARTED that holds: definitions (a parameter differs), account, a
     closing date that lets other touches in, touches written or edited since, touches that were in the CRM but not
@@ -120,11 +121,16 @@ def compare_credit(then: Previous, touches: pd.DataFrame, crm: CRM, *, agreement
     deals = _with_cause(deals, find_known(deals["conversion_id"], crm), end)
     deals = _with_parted(deals, rows, end, lookback_days, _kinds(definitions))
     changes = _sum_changes(rows, deals)
-    changes = changes.assign(path=find_paths(changes["campaign_id"], crm.campaigns),
-                             campaign_id=changes["campaign_id"].replace("", None),
-                             size=changes["difference"].abs())
+    changes = _with_names(changes, crm.campaigns).assign(size=changes["difference"].abs())
     return changes.sort_values(["size", "conversion_id", "path", "cause"], ascending=[False, True, True, True],
                                ignore_index=True)[CHANGES]
+
+
+def _with_names(changes: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    ids, names = changes["campaign_id"], campaigns.set_index("campaign_id")["campaign_name"]
+    paths = find_paths(ids, campaigns)
+    return changes.assign(path=paths, campaign_name=look_up(ids, names).fillna(paths),
+                          campaign_id=ids.replace("", None))
 
 
 def _kinds(definitions: pd.DataFrame | None) -> set[str]:
@@ -252,10 +258,10 @@ def sum_causes(changes: pd.DataFrame) -> pd.DataFrame:
 def moved_by_campaign(restated: pd.DataFrame, n: int = 12) -> pd.DataFrame:
     """Sum what moved by campaign and cause, for the n campaigns that moved most.
 
-    Returns one row per campaign and cause: campaign_id, path, cause, difference (money); most moved first.
+    Returns one row per campaign and cause: campaign_id, campaign_name, cause, difference (money); most moved first.
     """
     rows = restated.assign(campaign_id=restated["campaign_id"].fillna("")).query("difference != 0")
-    sums = rows.groupby(["campaign_id", "path", "cause"], as_index=False)["difference"].sum().round(2)
+    sums = rows.groupby(["campaign_id", "campaign_name", "cause"], as_index=False)["difference"].sum().round(2)
     size = sums["difference"].abs().groupby(sums["campaign_id"]).sum().sort_values(ascending=False, kind="stable")
     sums = sums[is_in(sums["campaign_id"], size.index[:n])]
     return sums.assign(size=look_up(sums["campaign_id"], size)).sort_values(
@@ -294,8 +300,7 @@ def _without_made_up_ids(rows: pd.DataFrame, ids: pd.Series) -> pd.DataFrame:
 def bridge_columns(bridge: pd.DataFrame) -> tuple[str, ...]:
     """Choose the columns that a reader sees of a bridge: then, the causes that moved anything, now."""
     causes = [f"{cause.replace(' ', '_')}_with_children" for cause in CAUSES]
-    return ("campaign", "then_with_children", *[c for c in causes if bridge[c].ne(0).any()], "now_with_children",
-            "campaign_id")
+    return ("campaign", "then_with_children", *[c for c in causes if bridge[c].ne(0).any()], "now_with_children")
 
 
 def restated_months(then: Previous, touches: pd.DataFrame, changes: pd.DataFrame, agreement: Agreement) -> pd.DataFrame:

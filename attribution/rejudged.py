@@ -7,7 +7,7 @@ from attribution.agreement import Agreement
 from attribution.language import marked
 from attribution.restated import Previous, as_published, find_known, follow_people
 from attribution.sla import ratio
-from attribution.tables import CRM, is_in
+from attribution.tables import CRM, is_in, look_up
 
 #: Why a hand-over reads otherwise, in order: code → in a reader's words. The last two are the course of things.
 HAND_OVER_CAUSES = {
@@ -122,7 +122,7 @@ def rejudged_months(then: Previous, responses: pd.DataFrame, changes: pd.DataFra
     both = both.rename_axis("month").reset_index().astype({"month": "str"})
     shares = {f"in_time_{when}_share": ratio(both[f"n_in_time_{when}"], both[f"n_counted_{when}"])
               for when in ("then", "now")}
-    return both.assign(**shares, causes=both["month"].map(_causes_of(changes, ["month"])).fillna("").astype("str"))
+    return both.assign(**shares, causes=look_up(both["month"], _causes_of(changes, ["month"])).fillna(""))
 
 
 def _count_months(hand_overs: pd.DataFrame) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def _count_months(hand_overs: pd.DataFrame) -> pd.DataFrame:
 
 def _causes_of(changes: pd.DataFrame, by: list[str]) -> pd.Series:
     pairs = changes[[*by, "cause"]].drop_duplicates().sort_values([*by, "cause"])
-    return pairs.groupby(by)["cause"].agg(", ".join)
+    return pairs.groupby(by)["cause"].agg(", ".join).astype("str")
 
 
 def list_entries(entries: pd.DataFrame, agreement: Agreement, *, first: pd.Timestamp | None = None) -> pd.DataFrame:

@@ -316,7 +316,7 @@ def restated_months(then: Previous, touches: pd.DataFrame, changes: pd.DataFrame
     both = both[both.index <= then.month].rename_axis("month").reset_index().round(2)
     both = both.astype({"month": "str", "n_then": int, "n_now": int})
     both = both.assign(difference=(both["value_now"] - both["value_then"]).round(2),
-                       causes=both["month"].map(_causes_by_month(changes)).fillna("").astype("str"))
+                       causes=look_up(both["month"], _causes_by_month(changes)).fillna(""))
     is_late = both["month"] >= str(pd.Period(then.month, "M") - 12)
     return both[is_late | (both["causes"] != "")].reset_index(drop=True)
 
@@ -333,7 +333,7 @@ def _causes_by_month(changes: pd.DataFrame) -> pd.Series:
     rows = list_restated(changes)
     both = pd.concat([rows.assign(month=rows[f"closed_{when}_on"].dt.strftime("%Y-%m")) for when in ("then", "now")])
     pairs = both[["month", "cause"]].dropna().drop_duplicates().sort_values(["month", "cause"])
-    return pairs.groupby("month")["cause"].agg(", ".join)
+    return pairs.groupby("month")["cause"].agg(", ".join).astype("str")
 
 
 def restated_costs(then: Previous, spent: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:

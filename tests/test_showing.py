@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attribution.showing import TABLE_MIME, show_table, show_text, show_tiles, show_title
+from attribution.showing import TABLE_MIME, show_if, show_table, show_text, show_tiles, show_title
 
 EVIL = "<img src=x onerror=alert(1)> & =cmd"
 SAFE = "&lt;img src=x onerror=alert(1)&gt; &amp; =cmd"
@@ -127,3 +127,9 @@ def test_show_table_takes_names_of_its_own_for_the_reader_and_the_workbook(table
     assert "spend" in bundle["text/plain"]
     labels = {column["name"]: column["label"] for column in bundle[TABLE_MIME]["columns"]}
     assert labels["cost_with_children"] == "spend" and labels["roi"] == "ROI"
+
+
+def test_show_if_shows_nothing_where_nothing_is_wanted():
+    shown = show_text("one")
+    assert show_if(True, shown) is shown
+    assert show_if(False, shown) is None

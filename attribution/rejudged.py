@@ -26,13 +26,12 @@ ENTRY_CAUSES = {
     "record gone": marked("record deleted or merged"),
     "entry gone": marked("entry gone (reopened, or history changed)"),
     "month moved": marked("entry moved to another month")}
-HAND_OVERS = ["person_id", "owner_id", "team", "month", "n_entry", "handed_over_at", "due_at", "first_attempt_at",
-              "response_hours", "raw_hours", "outcome", "is_counted", "n_attempts", "kept_attempts", "left_at",
-              "left_to"]
+HAND_OVERS = ["person_id", "owner_id", "team", "handed_over_at", "due_at", "first_attempt_at", "response_hours",
+              "raw_hours", "outcome", "is_counted", "kept_attempts", "left_at"]
 HAND_OVER_CHANGES = ["person_id", "cause", "month", "handed_over_at", "outcome_then", "outcome_now",
                      "first_attempt_then_at", "first_attempt_now_at", "due_then_at", "due_now_at", "owner_then",
                      "owner_now", "team_then", "team_now"]
-ENTRIES = ["record_id", "stage", "month", "entered_at", "is_imputed"]
+ENTRIES = ["record_id", "stage", "entered_at"]
 
 
 def list_hand_overs(responses: pd.DataFrame) -> pd.DataFrame:
@@ -138,13 +137,12 @@ def _causes_of(changes: pd.DataFrame, by: list[str]) -> pd.Series:
     return pairs.groupby(by)["cause"].agg(", ".join).astype("str")
 
 
-def list_entries(entries: pd.DataFrame, agreement: Agreement, *, first: pd.Timestamp | None = None) -> pd.DataFrame:
+def list_entries(entries: pd.DataFrame, first: pd.Timestamp | None = None) -> pd.DataFrame:
     """List who first entered which stage, since a moment (None: ever): what the funnel's figures are counted from.
 
-    Returns one row per record and stage, latest first: record_id, stage, month, entered_at, is_imputed.
+    Returns one row per record and stage, latest first: record_id, stage, entered_at.
     """
     rows = entries[(entries["n_entry"] == 1) & (entries["entered_at"] >= (first or pd.Timestamp(0, tz="UTC")))]
-    rows = rows.assign(month=agreement.day_of(rows["entered_at"]).dt.strftime("%Y-%m").astype("str"))
     rows = rows.assign(stage=rows["stage"].astype("str"))
     return rows.sort_values(["entered_at", "record_id", "stage"], ascending=[False, True, True],
                             ignore_index=True)[ENTRIES]
@@ -157,20 +155,26 @@ def compare_entries(then: Previous, entries: pd.DataFrame, crm: CRM, agreement: 
     Returns one row per record and stage that differs: record_id, stage, cause (one of ENTRY_CAUSES), entered_then_at,
     entered_now_at.
     """
-    now = as_published(entries, agreement.time_zone)
-    before = then.sheet("entries", now)
+    now, before = _by_month(then, entries, agreement)
     before = before.assign(record_id=follow_people(before["record_id"], crm))
     both = _pair(before, now[then.is_given & (now["month"] <= then.month)], ["record_id", "stage"])
-    before, after, first = both["entered_at_then"], both["entered_at_now"], _first_month(then)
+    was, after, first = both["entered_at_then"], both["entered_at_now"], _first_month(then)
     is_old = both["is_new"] & (both["month_now"] < first)
     found = {"": is_old, "entered since": both["is_new"] & (after > then.local_end(agreement.time_zone)),
              "entered late": both["is_new"], "record gone": both["is_gone"] & ~find_known(both["record_id"], crm),
              "entry gone": both["is_gone"], "month moved": _differs(both, "month")}
-    both = both.assign(cause=np.select(list(found.values()), list(found), ""), at=before.fillna(after))
+    both = both.assign(cause=np.select(list(found.values()), list(found), ""), at=was.fillna(after))
     rows = both[both["cause"] != ""]
     rows = rows.sort_values(["at", "record_id", "stage"], ascending=[False, True, True], ignore_index=True)
     return rows.rename(columns={"entered_at_then": "entered_then_at", "entered_at_now": "entered_now_at"})[
         ["record_id", "stage", "cause", "entered_then_at", "entered_now_at"]]
+
+
+def _by_month(then: Previous, entries: pd.DataFrame, agreement: Agreement) -> list[pd.DataFrame]:
+    """Give today's entries and those published before, each with its local month."""
+    now = as_published(entries, agreement.time_zone)
+    return [table.assign(month=table["entered_at"].dt.strftime("%Y-%m").astype("str"))
+            for table in (now, then.sheet("entries", now))]
 
 
 def restated_funnel(then: Previous, entries: pd.DataFrame, changes: pd.DataFrame,
@@ -180,9 +184,9 @@ def restated_funnel(then: Previous, entries: pd.DataFrame, changes: pd.DataFrame
     Returns one row per stage and month whose number, or whose records, differ: stage, month, n_then, n_now, difference
     (n_difference), causes (as text).
     """
-    now = as_published(entries, agreement.time_zone)
+    now, before = _by_month(then, entries, agreement)
     counts = {when: table.groupby(["stage", "month"]).size().rename(f"n_{when}") for when, table in (
-        ("then", then.sheet("entries", now)), ("now", now))}
+        ("then", before), ("now", now))}
     moved = pd.concat([changes.assign(month=changes[f"entered_{when}_at"].dt.strftime("%Y-%m")).dropna(subset="month")
                        for when in ("then", "now")])
     causes = _causes_of(moved, ["stage", "month"])

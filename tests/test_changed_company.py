@@ -41,7 +41,7 @@ def work(folder, month):
     return SimpleNamespace(
         agreement=agreement, crm=crm, conversions=conversions, credit=credit, costs=costs, responses=responses,
         all_entries=entries, touches=kit.list_touches(conversions, journeys, credit, crm.campaigns),
-        entries=kit.list_entries(entries, agreement))
+        entries=kit.list_entries(entries))
 
 
 def publish(made, month):
@@ -51,7 +51,7 @@ def publish(made, month):
     figures = kit.month_figures(month, made.agreement, made.all_entries, made.conversions, made.credit, made.costs,
                                 made.crm.campaigns)
     tables = {"touches_to_date": made.touches, "booked_clock": spent, "entries": kit.list_entries(
-        made.all_entries, made.agreement, first=year_ago), "hand_overs": kit.list_hand_overs(
+        made.all_entries, year_ago), "hand_overs": kit.list_hand_overs(
         kit.between(made.responses, "handed_over_at", year_ago, made.crm.as_of)),
         "headline": figures.rename(columns={"figure": "measure", "value": "exact"})}
     return Previous(month, made.crm.as_of, {sheet: as_read(table) for sheet, table in tables.items()})

@@ -107,7 +107,7 @@ def test_without_an_earlier_report_there_is_nothing_to_rejudge():
     none, now = Previous("2026-11", END), later(lead(), SOON)
     assert compare_hand_overs(none, now, CRM, HELSINKI).empty
     assert rejudged_months(none, now, compare_hand_overs(none, now, CRM, HELSINKI), HELSINKI).empty
-    assert compare_entries(none, list_entries(lead(), HELSINKI), CRM, HELSINKI).empty
+    assert compare_entries(none, list_entries(lead()), CRM, HELSINKI).empty
 
 
 def test_list_hand_overs_gives_the_latest_first_and_is_read_back_as_it_was():
@@ -119,7 +119,7 @@ def test_list_hand_overs_gives_the_latest_first_and_is_read_back_as_it_was():
 
 
 def entries(*rows):
-    return list_entries(entries_of(*rows), HELSINKI)
+    return list_entries(entries_of(*rows))
 
 
 def entry_changes(before, now):
@@ -128,11 +128,17 @@ def entry_changes(before, now):
     return then, changes
 
 
-def test_list_entries_gives_first_entries_by_their_local_month():
-    rows = entries(("ann", "mql", "2026-10-31 22:30", "2026-11-02 08:00", "lead"), ("ann", "mql", AT, None, None))
-    assert rows[["record_id", "stage", "month"]].values.tolist() == [["ann", "mql", "2026-11"]]
-    late = list_entries(entries_of(("ann", "mql", AT, None, None)), HELSINKI, first=utc("2026-11-03"))
-    assert late.empty
+def test_list_entries_gives_first_entries_since_a_moment():
+    rows = entries_of(("ann", "mql", "2026-10-31 22:30", "2026-11-02 08:00", "lead"), ("ann", "mql", AT, None, None))
+    assert list_entries(rows).values.tolist() == [["ann", "mql", utc("2026-10-31 22:30")]]
+    assert list_entries(rows, utc("2026-10-31 22:30")).equals(list_entries(rows))
+    assert list_entries(rows, utc("2026-10-31 22:31")).empty
+
+
+def test_compare_entries_goes_by_the_local_month():
+    """22:30 on 31 October in UTC is November in Helsinki."""
+    _, changes = entry_changes(entries(("ann", "mql", "2026-10-31 22:30")), entries(("ann", "mql", AT)))
+    assert changes.empty
 
 
 @pytest.mark.parametrize(("before", "now", "cause", "n"), [

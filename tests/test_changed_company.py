@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import nbformat
 import pandas as pd
 import pytest
 from edited_export import (
@@ -22,7 +23,10 @@ from edited_export import (
 from previous_cases import as_read
 
 import attribution as kit
+from attribution.cli import main
+from attribution.published import read_table
 from attribution.restated import Previous, as_published, sum_causes
+from attribution.workbook import find_tables
 
 WEBINAR, SCADA = "7015g000AAMMzC5AYL", "7015g000AAMLzPJAY1"          # the late deal's one touch; the survivor's
 BANNER, CALCULATOR = "7015g000AAMNT6yAYH", "7015g000AAML9hwAYD"      # the merged deal's two
@@ -186,3 +190,42 @@ def test_what_is_published_is_read_back_as_it_was(then, now):
     published = as_read(now.touches)
     own = as_published(now.touches, now.agreement.time_zone)
     assert published.drop(columns="weight").equals(own.drop(columns="weight"))
+
+
+def sheets_of(path):
+    return {table["sheet"]: table for table in find_tables(nbformat.read(path, 4))}
+
+
+def test_report_says_what_moved_since_the_one_it_is_given(sample_report, tmp_path):
+    """October again, from an export in which two accounts are one since: the deal's three campaigns, and no more."""
+    data, out = edited_sample(tmp_path / "data", [merge_accounts]), tmp_path / "reports"
+    assert main(["report", "all", "--month", "2026-10", "--data", str(data), "--out", str(out), "--previous",
+                 str(sample_report)]) == 0
+    roi, sla = (sheets_of(out / "2026-10" / f"{name}.ipynb") for name in ("campaign_roi", "sla_conversion"))
+    deals = roi["since_deals"]
+    names = [column["name"] for column in deals["columns"]]
+    assert {tuple(row[names.index(name)] for name in ("conversion_id", "cause", "difference")) for row in deals[
+        "rows"]} == {(MERGED_DEAL, "account merged or changed", difference) for difference in (
+            4756.67, -2378.33, -2378.34)}
+    assert not {"since_definitions", "since_costs"} & set(roi)
+    assert sla["since_hand_overs"]["rows"] == sla["since_entries"]["rows"] == []
+    page = (out / "2026-10" / "campaign_roi.html").read_text(encoding="utf-8")
+    assert page.count("Account merged or changed: 1 deal, €4,757.") == 2             # on the first screen, and below
+    inputs = {row[0] for row in roi["provenance"]["rows"]}
+    assert {"previous/manifest.json", "previous/campaign_roi.ipynb"} <= inputs
+
+
+def test_report_without_an_earlier_one_says_so_and_shows_no_comparison(sample_report):
+    for name in ("campaign_roi", "sla_conversion"):
+        sheets = sheets_of(sample_report / f"{name}.ipynb")
+        assert [sheet for sheet in sheets if sheet.startswith("since")] == []
+        page = (sample_report / f"{name}.html").read_text(encoding="utf-8")
+        assert page.count("No earlier report was given to compare with.") == 1
+
+
+def test_report_keeps_every_touch_to_the_cent(sample_report):
+    sheets = sheets_of(sample_report / "campaign_roi.ipynb")
+    touches, deals = (read_table(sheets[name]) for name in ("touches_to_date", "credit_to_date"))
+    assert len(touches) > len(deals)
+    credit = [table.groupby("conversion_id")["credit"].sum().mul(100).round() for table in (touches, deals)]
+    assert credit[0].equals(credit[1])

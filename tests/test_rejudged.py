@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import make
 from hand_overs import HELSINKI, SALES, attempts_of, entries_of, responses_of, utc
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from previous_cases import as_read, previous
 
@@ -177,6 +177,7 @@ def test_compare_entries_tells_what_was_entered_after_an_early_report():
 CALLS = st.lists(st.tuples(st.sampled_from(["ann", "bo"]), st.integers(0, 200)), max_size=4)
 
 
+@settings(max_examples=25)
 @given(CALLS, CALLS, st.booleans())
 def test_months_of_then_and_now_are_parted_by_the_changes(first, second, has_bo):
     """What a month gained in time is what its records gained, whichever calls came or went."""

@@ -135,6 +135,11 @@ def test_list_entries_gives_first_entries_since_a_moment():
     assert list_entries(rows, utc("2026-10-31 22:31")).empty
 
 
+def test_compare_entries_follows_a_lead_that_became_a_contact():
+    _, changes = entry_changes(entries(("L1", "mql", AT)), entries(("ann", "mql", AT)))
+    assert changes.empty
+
+
 def test_compare_entries_goes_by_the_local_month():
     """22:30 on 31 October in UTC is November in Helsinki."""
     _, changes = entry_changes(entries(("ann", "mql", "2026-10-31 22:30")), entries(("ann", "mql", AT)))

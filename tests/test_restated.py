@@ -98,6 +98,12 @@ def test_compare_credit_does_not_blame_the_date_for_what_lies_inside_both_window
         ("slush", "touches gone", -50.0)]
 
 
+def test_compare_credit_lets_the_365th_day_lie_inside_the_window(crm):
+    old, met = ("o1", "slush", "2025-08-02"), ("a1", "ads", "2026-07-30")
+    before, now = deal("d1", 100.0, "2026-08-01", old, met), deal("d1", 100.0, "2026-08-02", met)
+    assert {cause for _, cause, difference in said(changes_of(crm, [before], [now])) if difference} == {"touches gone"}
+
+
 def test_compare_credit_names_another_split_of_the_same_touches(crm):
     now = touches_of(deal("d1", 100.0, "2026-09-01", AD, FAIR))
     now = now.assign(weight=[0.9, 0.1], credit=[90.0, 10.0])

@@ -63,6 +63,14 @@ def test_read_previous_knows_the_definitions_that_the_report_was_made_by(publish
     assert ours["notebook"] != then.definitions["notebook"]
 
 
+def test_definitions_of_a_notebook_are_its_code_whatever_its_parameters(published, tmp_path):
+    notebook = write_notebook(tmp_path / "campaign_roi.ipynb", SHOW, KNOWN, declare=DECLARE)
+    other = read_previous(str(run_report(notebook, {"model": "u_shaped"}, tmp_path)), "campaign_roi", "2026-10")
+    first = read_previous(str(published), "campaign_roi", "2026-10")
+    assert other.definitions["model"] == ("parameter", "u_shaped")
+    assert other.definitions["notebook"] == first.definitions["notebook"]
+
+
 def test_definitions_are_parameters_of_the_notebooks():
     known = [read_parameters(ROOT / f"notebooks/{name}.ipynb") for name in ("campaign_roi", "sla_conversion")]
     assert set(DEFINING) <= set(known[0]) | set(known[1])

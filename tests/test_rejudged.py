@@ -47,6 +47,7 @@ def later(entries, attempts, **options):
 
 
 NONE = attempts_of()
+FRESH = attempts_of(("ann", "2026-11-30 09:00"))      # in time before the limit has passed: not counted yet
 SOON, LATE = attempts_of(("ann", "2026-11-02 09:00")), attempts_of(("ann", "2026-11-05 09:00"))
 
 
@@ -65,6 +66,7 @@ SOON, LATE = attempts_of(("ann", "2026-11-02 09:00")), attempts_of(("ann", "2026
      "history changed"),
     (responses_of(lead(), NONE), later(lead(), attempts_of(("ann", "2026-12-03 09:00"))), "judged since"),
     (responses_of(lead(at="2026-11-30 08:00"), NONE), later(lead(at="2026-11-30 08:00"), NONE), "judged since"),
+    (responses_of(lead(at="2026-11-30 08:00"), FRESH), later(lead(at="2026-11-30 08:00"), FRESH), "judged since"),
 ])
 def test_compare_hand_overs_finds_the_cause(before, now, cause):
     assert compared(before, now)["cause"].tolist() == [cause]
@@ -133,6 +135,13 @@ def test_list_entries_gives_first_entries_since_a_moment():
     assert list_entries(rows).values.tolist() == [["ann", "mql", utc("2026-10-31 22:30")]]
     assert list_entries(rows, utc("2026-10-31 22:30")).equals(list_entries(rows))
     assert list_entries(rows, utc("2026-10-31 22:31")).empty
+
+
+def test_compare_entries_knows_what_the_report_did_not_list():
+    """A report of November 2026 lists entries since December 2025."""
+    _, changes = entry_changes(entries(("ann", "mql", AT)), entries(
+        ("ann", "mql", AT), ("bo", "mql", "2025-11-30 08:00"), ("bo", "sql", "2025-12-01 08:00")))
+    assert changes[["stage", "cause"]].values.tolist() == [["sql", "entered late"]]
 
 
 def test_compare_entries_follows_a_lead_that_became_a_contact():

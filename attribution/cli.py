@@ -9,8 +9,9 @@ from pathlib import Path
 
 #: Each report, named as its notebook is, and the options that it has of its own.
 REPORTS = {
-    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage", "language"),
-    "sla-conversion": ("period", "segment_by", "owner", "language"),
+    "campaign-roi": ("model", "half_life_days", "lookback_days", "linking", "on_orphan", "stage", "previous",
+                     "language"),
+    "sla-conversion": ("period", "segment_by", "owner", "previous", "language"),
 }
 
 
@@ -85,6 +86,8 @@ def _add_reports(parser: argparse.ArgumentParser) -> None:
     for report, names in ((campaign_roi, ["campaign-roi"]), (sla_conversion, ["sla-conversion"]), (every, REPORTS)):
         _add_month(report)
         report.add_argument("--out", default="reports", help="where the month's folder goes (reports)")
+        report.add_argument("--previous", metavar="FOLDER", help="a month's folder made before, to say what changed "
+                            "since, such as reports/2026-09")
         report.add_argument("--language", choices=list(LANGUAGES), help="what the reports are written in (en)")
         report.add_argument("--no-copy", action="store_true",
                             help="keep no copy of the inputs beside the reports, only digests of their rows")
@@ -222,6 +225,13 @@ def _check_stage(given: dict, data: str) -> None:
         _read_agreement(data).find_stage(given["stage"])
 
 
+def _check_previous(notebook: Path, own: dict) -> None:
+    from attribution.published import find_published
+    from attribution.report import name_report
+    if "previous" in own:
+        find_published(own["previous"], name_report(notebook, own))
+
+
 def _check_sla(given: dict, month: str) -> None:
     from attribution.agreement import Agreement
     from attribution.segments import check_segments
@@ -239,6 +249,7 @@ def _report(arguments: argparse.Namespace) -> None:
         notebook = find_folder(f"notebooks/{report.replace('-', '_')}.ipynb")
         own = {name: given[name] for name in REPORTS[report] if name in given}
         runs[notebook] = {"data_dir": arguments.data, "month": arguments.month} | own
+        _check_previous(notebook, own)
     month = run_reports(runs, arguments.out, progress=True, is_copied=not arguments.no_copy,
                         timeout_seconds=arguments.timeout)
     for notebook, parameters in runs.items():

@@ -213,14 +213,15 @@ def list_deals(conversions: pd.DataFrame, journeys: pd.DataFrame, credit: pd.Dat
         first_touched_at=("touched_at", "min"))
     rows = shares.merge(touched, on=["conversion_id", "campaign_id"], how="left", validate="one_to_one").merge(
         conversions[["conversion_id", "value", "converted_at"]], on="conversion_id", validate="many_to_one")
-    rows = rows.assign(path=_paths(rows["campaign_id"], campaigns), credit=rows["credit"].round(2),
+    rows = rows.assign(path=find_paths(rows["campaign_id"], campaigns), credit=rows["credit"].round(2),
                        campaign_id=rows["campaign_id"].replace("", None))
     return rows.sort_values(["value", "conversion_id", "credit", "path"], ascending=[False, True, False, True],
                             ignore_index=True)[["conversion_id", "value", "converted_at", "campaign_id", "path",
                                                 "n_touches", "first_touched_at", "weight", "credit"]]
 
 
-def _paths(ids: pd.Series, campaigns: pd.DataFrame) -> pd.Series:
+def find_paths(ids: pd.Series, campaigns: pd.DataFrame) -> pd.Series:
+    """Give each campaign its names from the root, "" the name of what nobody can claim."""
     known = look_up(ids, describe_tree(campaigns, "leave_out").set_index("campaign_id")["path"])
     return known.fillna(ids.map({"": UNATTRIBUTED})).fillna(LEFT_OUT)
 
@@ -234,7 +235,7 @@ def models_side_by_side(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.D
     wide = compared.assign(campaign_id=compared["campaign_id"].fillna("")).pivot(
         index="campaign_id", columns="model", values="credit").fillna(0.0)[list(compared["model"].drop_duplicates())]
     rows = wide.assign(largest=wide.max(axis=1)).reset_index()
-    rows = rows.assign(path=_paths(rows["campaign_id"], campaigns)).sort_values(
+    rows = rows.assign(path=find_paths(rows["campaign_id"], campaigns)).sort_values(
         ["largest", "campaign_id"], ascending=[False, True], ignore_index=True)
     return rows.assign(campaign_id=rows["campaign_id"].replace("", None))[["path", "campaign_id", *wide.columns]]
 

@@ -20,14 +20,14 @@ SPEND = "spend.csv"
 CHANGES = ["file", "row", "column", "before", "after"]
 
 
-def find_inputs(notebook: str | Path, parameters: dict) -> dict[str, Path]:
+def find_inputs(notebook: str | Path, parameters: dict, report: str = "") -> dict[str, Path]:
     """Find everything a report is made from: the export's files, agreement, spend ledger, notebook, lock.
 
     Returns name → path; the name is the same wherever the files lie. A month to compare with counts by its manifest and
-    its notebooks.
+    the executed notebook of the same report.
     """
     data = _data_files(parameters["data_dir"]) if "data_dir" in parameters else {}
-    before = _previous_files(parameters["previous"]) if parameters.get("previous") else {}
+    before = _previous_files(parameters["previous"], report) if parameters.get("previous") else {}
     files = data | before | {path.name: path for path in (Path(notebook), ROOT / "requirements.lock")}
     return {name: path for name, path in files.items() if path.is_file()}
 
@@ -58,10 +58,9 @@ def find_settings(data_dir: str) -> list[Path]:
     return [find_beside(find_folder(data_dir), name) for name in ("agreement.toml", SPEND)]
 
 
-def _previous_files(previous: str) -> dict[str, Path]:
+def _previous_files(previous: str, report: str) -> dict[str, Path]:
     from attribution.sources import find_folder
-    folder = find_folder(previous)
-    return {f"previous/{path.name}": path for path in sorted([folder / "manifest.json", *folder.glob("*.ipynb")])}
+    return {f"previous/{name}": find_folder(previous) / name for name in ("manifest.json", f"{report}.ipynb")}
 
 
 def keep_inputs(files: Sequence[Mapping[str, Path]], digests: Sequence[Mapping[str, str]], folder: Path, *,

@@ -112,7 +112,7 @@ def times(ratio: float) -> str:
     >>> times(4.0), times(-0.25)
     ('+400\xa0%', '−25\xa0%')
     """
-    return "–" if _is_blank(ratio) else ("+" if round(ratio * 100) >= 0 else "") + percent(ratio)
+    return "–" if _is_blank(ratio) else ("+" if round(ratio * 100) > 0 else "") + percent(ratio)
 
 
 def number(value: float, digits: int = 0) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 from attribution.agreement import month_days
 from attribution.inputs import ROOT, find_inputs, find_settings, hash_file, hash_inputs, keep_inputs
 from attribution.language import _, marked, speaking
+from attribution.months import known_until
 from attribution.page import render_page
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
 from attribution.tables import CRM
@@ -46,7 +47,8 @@ def run_reports(runs: Mapping[str | Path, dict], out: str | Path = "reports", *,
     runs = {Path(notebook): read_parameters(notebook) | check_parameters(notebook, parameters)
             for notebook, parameters in runs.items()}
     month = _month_folder(runs, out)
-    files = [find_inputs(notebook, parameters) for notebook, parameters in runs.items()]
+    files = [find_inputs(notebook, parameters, name_report(notebook, parameters))
+             for notebook, parameters in runs.items()]
     inputs = [hash_inputs(found) for found in files]
     read_manifest(month)
     with replacing(month) as draft:
@@ -244,17 +246,19 @@ def publish(draft: Path, month: Path) -> None:
             os.replace(old, month)
 
 
-def provenance(crm: CRM, parameters: dict) -> pd.DataFrame:
+def provenance(crm: CRM, parameters: dict, previous: dict[str, str] | None = None) -> pd.DataFrame:
     """List what a report was made from, the same on every machine.
 
     Returns one row per item and its sha256: data (one digest over all of the export's files, then each file's),
-    parameters (all but those that say where files lie), agreement, spend ledger, lock.
+    parameters (all but those that say where files lie), agreement, spend ledger, lock, the files of the `previous`
+    report that it is compared with; and known until, the moment (UTC) up to which the data tell of the month.
     """
     said = json.dumps({name: value for name, value in parameters.items() if name not in PLACES}, sort_keys=True)
     files = dict(sorted(crm.sources.items()))
     ours = find_settings(parameters["data_dir"]) if "data_dir" in parameters else []
     items = {marked("data"): _digest(json.dumps(files)), **files, marked("parameters"): _digest(said)}
     items |= {path.name: hash_file(path) for path in [*ours, ROOT / "requirements.lock"] if path.is_file()}
+    items |= {**(previous or {}), "known until": f"{known_until(crm):%Y-%m-%dT%H:%M:%S.%fZ}"}
     return pd.DataFrame({"item": list(items), "value": list(items.values())}).astype("str")
 
 

@@ -61,9 +61,9 @@ def campaign_roi(credit: pd.DataFrame, costs: pd.DataFrame, campaigns: pd.DataFr
                "Export Campaign.csv again, with every campaign")
     if _are_expected(conversions):
         credit, pipeline = credit.drop(columns="is_before_opportunity", errors="ignore"), None
-    tree, ancestors = _with_rest(describe_tree(campaigns, on_orphan), build_ancestors(campaigns, on_orphan))
+    tree, ancestors = with_rest(describe_tree(campaigns, on_orphan), build_ancestors(campaigns, on_orphan))
     credit, costs, pipeline, counts, touches = (
-        _place(rows, tree["campaign_id"]) for rows in (credit, costs, pipeline, counts, touches))
+        place_rest(rows, tree["campaign_id"]) for rows in (credit, costs, pipeline, counts, touches))
     own = _own_figures(tree["campaign_id"], credit, costs, conversions, pipeline, counts, touches)
     added = [column for column in own if column in ADDITIVE or column.startswith("n_")]
     figures = roll_up(own, ancestors, added).merge(
@@ -85,7 +85,7 @@ def _are_expected(conversions: pd.DataFrame | None) -> bool:
     return True
 
 
-def _with_rest(tree: pd.DataFrame, ancestors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def with_rest(tree: pd.DataFrame, ancestors: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Let what has no place in the tree stand beside it, as two more roots."""
     rest = pd.Series([LEFT_OUT, UNATTRIBUTED], dtype="str")
     roots = pd.DataFrame({"campaign_id": rest, "campaign_name": rest, "depth": 0, "path": rest, "is_leaf": True})
@@ -93,7 +93,7 @@ def _with_rest(tree: pd.DataFrame, ancestors: pd.DataFrame) -> tuple[pd.DataFram
     return pd.concat([tree, roots], ignore_index=True), pd.concat([ancestors, lines], ignore_index=True)
 
 
-def _place(rows: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame | None:
+def place_rest(rows: pd.DataFrame | None, ids: pd.Series) -> pd.DataFrame | None:
     """Give the rows without a campaign, and those of a campaign that is not in the tree, a root of their own."""
     if rows is None:
         return None

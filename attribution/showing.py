@@ -36,6 +36,11 @@ def show_text(text: str) -> Shown:
     return Shown(f'<p class="finding">{html.escape(text)}</p>', text)
 
 
+def show_if(is_wanted: bool, shown: object) -> object:
+    """Show something where it is wanted; a cell shows nothing otherwise."""
+    return shown if is_wanted else None
+
+
 def show_tiles(tiles: pd.DataFrame) -> Shown:
     """Show figures as tiles: columns label, value, note, all of them text already."""
     boxes = "".join(

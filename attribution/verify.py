@@ -68,14 +68,15 @@ def _check_entry(month: Path, name: str, said) -> dict:
 def _parameters(month: Path, name: str, said: Mapping, place: Path, from_copy: bool) -> dict:
     """Give a report's parameters, with the kept copies in the place of inputs that are gone."""
     parameters = said["parameters"]
-    data = find_folder(str(parameters.get("data_dir", ".")))
-    if not from_copy and data.exists():
+    places = {key: find_folder(parameters[key]) for key in PLACES if parameters.get(key)}
+    wanted = [key for key, path in places.items() if from_copy or not path.exists()]
+    if not wanted:
         return parameters
     folder = place / "inputs" / name
     restore_inputs(said["inputs"], month / PRIVATE, folder)
-    is_file = data.name in said["inputs"]
-    copies = {"data_dir": folder / data.name if is_file else folder, "previous": folder / "previous"}
-    return parameters | {key: str(copies[key]) for key in PLACES if parameters.get(key)}
+    is_file = "data_dir" in places and places["data_dir"].name in said["inputs"]
+    copies = {"data_dir": folder / places["data_dir"].name if is_file else folder, "previous": folder / "previous"}
+    return parameters | {key: str(copies[key]) for key in wanted}
 
 
 def _run(runs: list[tuple[Path, dict]], manifest: Mapping[str, dict], place: Path, **how) -> Path | str:
@@ -86,8 +87,8 @@ def _run(runs: list[tuple[Path, dict]], manifest: Mapping[str, dict], place: Pat
         runs = [(notebook, read_parameters(notebook) | check_parameters(notebook, parameters))
                 for notebook, parameters in runs]
         executed = execute_notebooks(runs, **how)
-        for (notebook, parameters), cells, said in zip(runs, executed, manifest.values(), strict=True):
-            inputs, given = hash_inputs(find_inputs(notebook, parameters)), parameters | said["parameters"]
+        for (notebook, parameters), cells, (name, said) in zip(runs, executed, manifest.items(), strict=True):
+            inputs, given = hash_inputs(find_inputs(notebook, parameters, name)), parameters | said["parameters"]
             write_report(folder, notebook, _as_given(cells, parameters, given), given, inputs)
     except (ReportError, ValueError) as error:
         return str(error)
@@ -113,7 +114,7 @@ def _compare_report(month: Path, name: str, said: Mapping, run: tuple[Path, dict
     elif {file: hash_file(again / file) for file in said["outputs"]} != said["outputs"]:
         found += _compare_outputs(month, name, said, again)
     if found:
-        found += _causes(month, said, find_inputs(*run))
+        found += _causes(month, said, find_inputs(*run, name))
     return sorted(((name, *row) for row in found), key=lambda row: KINDS.index(row[1]))
 
 

@@ -109,6 +109,18 @@ def test_report_gives_each_notebook_its_own_options(runs, capsys, report, option
         str(Path("there", f"{name}{'_mql' * ('stage' in own)}.html")) for name, own in parameters.items()]
 
 
+def test_report_gives_every_notebook_the_month_to_compare_with(runs, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"campaign_roi": {}, "sla_conversion": {}}')
+    assert main(["report", "all", "--month", "2026-10", "--out", "there", "--previous", str(tmp_path)]) == 0
+    assert [said["previous"] for said in runs.values()] == [str(tmp_path)] * 2
+
+
+def test_report_refuses_a_month_that_lacks_the_report_on_the_stage(runs, tmp_path, capsys):
+    (tmp_path / "manifest.json").write_text('{"campaign_roi": {}}')
+    words = refused(capsys, "report", "campaign-roi", "--month", "2026-10", "--stage", "mql", "--previous", tmp_path)
+    assert "has no report campaign_roi_mql, only campaign_roi." in words and not runs
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A small company's export."""
@@ -252,6 +264,8 @@ def test_version_is_the_package_s(capsys):
      "period: 'week' is not one of month, quarter, year"),
     (["report", "all", "--month", "2026-10", "--segment-by", "size"],
      "segment_by: 'size' is not one of country, industry, lead_source"),
+    (["report", "all", "--month", "2026-10", "--previous", "reports/no-such-month"],
+     "previous: reports/no-such-month has no manifest.json. Name a month's folder made before, such as reports/"),
     (["report", "all", "--month", "2026-10", "--stage", "buyer"],
      "stage: 'buyer' is not one of lead, mql, sql, opportunity, customer"),
     (["report", "campaign-roi"], "the following arguments are required: --month"),

@@ -136,8 +136,8 @@ def test_restore_stays_inside_its_folder(files, tmp_path):
 def test_a_month_to_compare_with_counts_among_the_inputs(tmp_path):
     before = tmp_path / "2026-09"
     before.mkdir()
-    for name in ("manifest.json", "campaign_roi.ipynb", "campaign_roi.html"):
+    for name in ("manifest.json", "campaign_roi.ipynb", "sla_conversion.ipynb"):
         (before / name).write_text(name)
-    found = find_inputs(tmp_path / "none.ipynb", {"previous": str(before)})
+    found = find_inputs(tmp_path / "none.ipynb", {"previous": str(before)}, "campaign_roi")
     assert Path(found.pop("requirements.lock")).is_file()
     assert found == {f"previous/{name}": before / name for name in ("manifest.json", "campaign_roi.ipynb")}

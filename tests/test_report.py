@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import pandas as pd
 import pytest
 from notebook_cases import DECLARE, write_notebook
 from test_workbook import cells_of
@@ -403,14 +404,24 @@ def is_running(pid):
 
 def test_provenance_is_of_data_parameters_agreement_and_lock_alone(tmp_path):
     (tmp_path / "agreement.toml").write_bytes(b"[company]\n")
-    crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"})
+    crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"}, as_of=pd.Timestamp("2026-10-31T21:59:59.999999Z"),
+                          exported_at=pd.Timestamp("2026-11-02T06:00:00Z"))
     table = provenance(crm, {"data_dir": str(tmp_path), "model": "linear", "previous": None})
     sha256 = {item: value for item, value in zip(table["item"], table["value"], strict=True)}
     assert sha256["data"] == hashlib.sha256(b'{"A.csv": "11", "B.csv": "22"}').hexdigest()
     assert sha256["parameters"] == hashlib.sha256(b'{"model": "linear"}').hexdigest()
     assert sha256["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
     assert sha256["requirements.lock"] == hashlib.sha256((ROOT / "requirements.lock").read_bytes()).hexdigest()
-    assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "agreement.toml", "requirements.lock"]
+    assert sha256["known until"] == "2026-10-31T21:59:59.999999Z"
+    assert list(sha256) == ["data", "A.csv", "B.csv", "parameters", "agreement.toml", "requirements.lock",
+                            "known until"]
+
+
+def test_provenance_names_the_files_of_the_report_compared_with():
+    crm = SimpleNamespace(sources={}, as_of=pd.Timestamp("2026-10-31", tz="UTC"),
+                          exported_at=pd.Timestamp("2026-10-20T06:00:00Z"))
+    table = provenance(crm, {}, {"previous/manifest.json": "33"}).set_index("item")["value"]
+    assert table.loc[["previous/manifest.json", "known until"]].tolist() == ["33", "2026-10-20T06:00:00.000000Z"]
 
 
 def test_run_report_keeps_the_report_on_another_stage_beside_the_one_on_the_won(tmp_path):

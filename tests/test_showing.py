@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from attribution.showing import TABLE_MIME, show_table, show_text, show_tiles, show_title
+from attribution.showing import TABLE_MIME, show_if, show_table, show_text, show_tiles, show_title
 
 EVIL = "<img src=x onerror=alert(1)> & =cmd"
 SAFE = "&lt;img src=x onerror=alert(1)&gt; &amp; =cmd"
@@ -159,3 +159,9 @@ def test_show_text_and_title_give_what_is_ours_in_finnish(finnish):
 def test_show_table_in_finnish_names_the_figures_that_the_crm_rolls_up(finnish):
     hierarchy = pd.DataFrame({"campaign_id": ["701A"], "figure": ["n_won"], "difference": [2.0]})
     assert "<td class=\"text\">voitetut kaupat</td>" in bundle_of(show_table(hierarchy, "s", "T"))["text/html"]
+
+
+def test_show_if_shows_nothing_where_nothing_is_wanted():
+    shown = show_text("one")
+    assert show_if(True, shown) is shown
+    assert show_if(False, shown) is None

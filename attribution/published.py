@@ -81,7 +81,7 @@ def read_table(table: dict) -> pd.DataFrame:
 def _typed(values: list, form: str) -> pd.Series:
     if form in NUMBERS:
         return pd.Series(values, dtype=float)
-    if form in TIMES:
+    if form in TIMES["en"]:
         return pd.to_datetime(pd.Series(values, dtype="str"), format="ISO8601").astype("datetime64[us]")
     is_flag = any(isinstance(value, bool) for value in values)
     return pd.Series(values, dtype="boolean" if is_flag else "str")

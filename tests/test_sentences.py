@@ -86,7 +86,8 @@ def test_money_of_a_currency_without_a_sign_carries_its_code():
 
 
 @pytest.mark.parametrize(("ratio", "share", "change"), [
-    (0.0, "0 %", "0 %"), (0.005, "0 %", "0 %"), (-0.001, "0 %", "0 %"), (12.5, "1,250 %", "+1,250 %"), (np.nan, "–", "–"),
+    (0.0, "0 %", "0 %"), (0.005, "0 %", "0 %"), (-0.001, "0 %", "0 %"),
+    (12.5, "1,250 %", "+1,250 %"), (np.nan, "–", "–"),
     (-1.0, "−100 %", "−100 %")])
 def test_percent_and_times(ratio, share, change):
     assert (plain(percent(ratio)), plain(times(ratio))) == (share, change)

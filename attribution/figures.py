@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.colors import sample_colorscale
 
 from attribution.canvas import (
     ACCELERATED,
@@ -159,7 +158,8 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str, by_model: pd.Dat
         ids=_ids(rows), parents=[p if isinstance(p, str) else "" for p in rows["parent_id"]],
         labels=labels(rows["campaign_name"], 60), values=listed(rows["cost_with_children"]), branchvalues="total",
         texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>cost %{value:,.0f} " + currency
-        + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"})
+        + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "rgba(0, 0, 0, 0)"},
+        marker={"colorscale": [[0, LOSS], [0.5, EVEN], [1, GAIN]], "cmin": -1, "cmax": 1})
     key = {"text": "area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more", "align": "left",
            "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left", "showarrow": False,
            "font": {"color": SOFT}}
@@ -172,11 +172,9 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str, by_model: pd.Dat
 
 def _areas(rows: pd.DataFrame, currency: str) -> dict[str, list]:
     """List, for the one trace, what is written in each area and how it is coloured."""
-    steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
     text = [f"{money(credit, currency)} credit<br>ROI {times(value)}"
             for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
-    colours = sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []
-    return {"text": [text], "marker.colors": [colours]}
+    return {"text": [text], "marker.colors": [listed(rows["roi"])]}
 
 
 def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:
@@ -224,6 +222,7 @@ def plot_spend(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     line = go.Scatter(name="earns what it cost", x=[0, round(top, 2)], y=[0, round(top, 2)], mode="lines",
                       line={"color": SOFT, "dash": "dot"}, hoverinfo="skip")
     return draw([line, *dots], title, 480, xaxis={"title": f"cost to date, {currency}", "rangemode": "tozero"},
+                meta={"table": "campaign_clock"},
                 yaxis={"title": f"credit to date, {currency}", "rangemode": "tozero"},
                 margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
@@ -238,7 +237,8 @@ def plot_split(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
                      base=listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=below or column,
                      orientation="h", hovertemplate=column_name(column) + " %{x:,.0f} " + currency)
               for column, below, colour in splits if f"{column}_with_children" in rows]
-    return draw(traces, title, 170 + 64 * len(rows), xaxis={"title": f"credit, {currency}"}, bargap=0.35,
+    return draw(traces, title, _height(rows), xaxis={"title": f"credit, {currency}"}, bargap=0.35,
+                meta={"table": "campaign_clock"},
                 yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 

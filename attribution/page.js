@@ -1,0 +1,158 @@
+"use strict";
+const house = JSON.parse(document.getElementById("house").textContent);
+const root = document.documentElement, system = matchMedia("(prefers-color-scheme: dark)");
+const colours = {dark: new Map(house.colours), light: new Map(house.colours.map(([light, dark]) => [dark, light]))};
+let isPrinting = false;
+
+const element = (name, attributes, ...children) => {
+  const made = Object.assign(document.createElement(name), attributes);
+  made.append(...children);
+  return made;
+};
+const theme = () => isPrinting ? "light" : root.dataset.theme ?? (system.matches ? "dark" : "light");
+
+// Only what stands under the name of a colour is one: a campaign may be called "white".
+function paint(value, to, key = "") {
+  if (typeof value === "string")
+    return /(color|colors|colorscale)$/.test(key) ? colours[to].get(value) ?? value
+      : key === "text" ? value.replace(/;color:(#\w{6})/, (all, colour) => ";color:" + (colours[to].get(colour) ?? colour))
+      : value;
+  if (Array.isArray(value)) return value.map(each => paint(each, to, key));
+  if (!value || typeof value !== "object" || ArrayBuffer.isView(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, paint(each, to, name)]));
+}
+
+class Figure {
+  constructor(node, number) {
+    Object.assign(this, JSON.parse(node.parentElement.querySelector("script").textContent), {node, number});
+    this.caption = node.parentElement.querySelector("figcaption");
+    this.selects = [...node.parentElement.querySelectorAll("select")];
+    this.selects.forEach((select, n) => select.addEventListener("change", () =>
+      this.press(this.menus[n].buttons[select.selectedIndex])));
+    node.parentElement.querySelector(".save").addEventListener("click", () => this.save());
+  }
+  draw() {
+    if (this.isDrawn) return;
+    this.isDrawn = true;
+    const layout = matchMedia("(pointer: coarse)").matches ? {...this.layout, dragmode: false} : this.layout;
+    Plotly.newPlot(this.node, paint(this.data, theme()), paint(layout, theme()), house.config);
+    this.node.on("plotly_treemapclick", ({nextLevel}) => this.follow(nextLevel));
+  }
+  repaint() {
+    if (this.isDrawn) Plotly.react(this.node, paint(this.node.data, theme()), paint(this.node.layout, theme()), house.config);
+  }
+  press({method, args, caption}) {
+    const [traces, {"title.text": heading, ...layout}] = method === "relayout" ? [{}, args[0]] : [args[0], args[1] ?? {}];
+    if (caption) Object.assign(this, {heading: {...this.heading, text: heading}}).caption.textContent = caption;
+    if (layout.height) this.node.style.height = layout.height + "px";
+    return Plotly.update(this.node, paint(traces, theme()), layout);
+  }
+  follow(level) {
+    this.menus.forEach((menu, n) => menu.buttons.forEach((button, place) => {
+      if (button.args[0].level?.[0] === (level ?? "")) this.selects[n].selectedIndex = place;
+    }));
+  }
+  save() {
+    const {data, layout} = this.node, height = this.node.clientHeight + 60, width = 1180;
+    const page = decodeURIComponent(location.pathname).split("/").pop().replace(/\.html?$/, "") || "figure";
+    const margin = {...layout.margin, t: layout.margin.t + 60};
+    const shown = {...paint(layout, "light"), title: this.heading, margin, width, height, autosize: false};
+    return Plotly.downloadImage({data: paint(data, "light"), layout: shown, config: house.config},
+                                {format: "png", width, height, scale: 2, filename: `${page}-${this.number}`});
+  }
+}
+
+const figures = [...document.querySelectorAll(".figure")].map((node, place) => new Figure(node, place + 1));
+if (figures.length && house.locale) Plotly.register(house.locale);
+function drawNext([next, ...rest]) {
+  next?.draw();
+  if (rest.length) setTimeout(drawNext, 0, rest);
+}
+drawNext(figures);
+
+const toggle = document.getElementById("theme");
+function dress() {
+  toggle.textContent = theme() === "dark" ? house.words.light : house.words.dark;
+  figures.forEach(figure => figure.repaint());
+}
+toggle.hidden = false;
+toggle.addEventListener("click", () => { root.dataset.theme = theme() === "dark" ? "light" : "dark"; dress(); });
+system.addEventListener("change", dress);
+dress();
+
+function print(isNow) {
+  const before = theme();
+  isPrinting = isNow;
+  figures.forEach(figure => figure.draw());
+  if (theme() !== before) figures.forEach(figure => figure.repaint());
+  figures.forEach(figure => Plotly.Plots.resize(figure.node));
+}
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));
+
+// A spreadsheet would run text that begins like a formula.
+function write(cell) {
+  const text = cell.innerText.replace(/\s+/g, " ").trim();
+  return /^(text|name|id)\b/.test(cell.className) && /^[=+\-@]/.test(text) ? "'" + text : text;
+}
+function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const area = document.body.appendChild(element("textarea", {value: text, className: "unseen"}));
+  area.select();
+  document.execCommand("copy");
+  area.remove();
+  return Promise.resolve();
+}
+
+// Blanks come last whichever way a column is sorted: DataTables alone would count them as the smallest.
+const either = compare => (a, b) => a === "" || b === "" ? (a === "") - (b === "") : compare(a, b);
+function furnishTables(DataTable) {
+  const words = new Intl.Collator(root.lang, {numeric: true, sensitivity: "base"});
+  const kinds = {figure: (a, b) => a - b, word: words.compare};
+  for (const [name, compare] of Object.entries(kinds))
+    DataTable.type(name, {order: {pre: value => String(value).trim(), asc: either(compare),
+                                  desc: either((a, b) => compare(b, a))}});
+  for (const box of document.querySelectorAll(".table")) furnishTable(DataTable, box);
+}
+function furnishTable(DataTable, box) {
+  const table = box.querySelector("table"), rows = [...table.tBodies[0].rows], heads = [...table.tHead.rows[0].cells];
+  if (!rows.length) return;
+  const columns = heads.map(head => ({type: /\b(money|share|ratio|count|number)\b/.test(head.className) ? "figure" : "word"}));
+  const furnished = new DataTable(table, {
+    columns, order: [], paging: false, info: false, autoWidth: false,
+    layout: {topStart: null, topEnd: null, bottomStart: null, bottomEnd: null},
+    language: {zeroRecords: house.words.nothing, aria: {
+      orderable: ": " + house.words.sort, orderableReverse: ": " + house.words.reverse,
+      orderableRemove: ": " + house.words.unsort}}});
+  const said = element("span", {className: "unseen", role: "status"});
+  const tools = element("div", {className: "table-tools"});
+  if (rows.length > 10) tools.append(searchBox(furnished, table.caption.textContent, said));
+  tools.append(copyButton(table, said), said);
+  const title = element("p", {textContent: table.caption.textContent});
+  title.setAttribute("aria-hidden", "true");
+  table.caption.className = "unseen";
+  const card = element("div", {className: "table-card"});
+  box.replaceWith(card);
+  card.append(element("div", {className: "table-head"}, title, tools), box);
+}
+function searchBox(furnished, title, said) {
+  const search = element("input", {type: "search", placeholder: house.words.search});
+  search.setAttribute("aria-label", `${house.words.search}: ${title}`);
+  search.addEventListener("input", () => {
+    furnished.search(search.value).draw();
+    said.textContent = house.words.found.replace("{n}", furnished.rows({search: "applied"}).count())
+      .replace("{total}", furnished.rows().count());
+  });
+  return search;
+}
+function copyButton(table, said) {
+  const button = element("button", {type: "button", textContent: house.words.copy});
+  button.setAttribute("aria-label", `${house.words.copy}: ${table.caption.textContent}`);
+  button.addEventListener("click", async () => {
+    const rows = [...table.tHead.rows, ...table.tBodies[0].rows];
+    await copy(rows.map(row => [...row.cells].map(write).join("\t")).join("\n"));
+    said.textContent = button.textContent = house.words.copied;
+    setTimeout(() => { button.textContent = house.words.copy; said.textContent = ""; }, 2000);
+  });
+  return button;
+}

@@ -58,6 +58,7 @@ _HOMES = {
     "figures": ["plot_bookings", "plot_budget", "plot_ranges", "plot_roi", "plot_spend", "plot_split", "plot_tree"],
     "sla_figures": ["plot_burn_up", "plot_causes", "plot_compliance", "plot_conversion", "plot_flows", "plot_funnel",
                     "plot_incidence", "plot_levers", "plot_plan", "plot_response", "plot_stale", "plot_triangle"],
+    "rendering": ["RenderError", "draw_figures", "print_page", "render_reports"],
     "report": ["ReportError", "provenance", "run_report", "run_reports"],
     "call_lists": ["find_limbo", "write_call_lists"],
 }

@@ -23,16 +23,17 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns the exit status: 0, 1 where a report could not be made, 2 where the input is bad, 130 after Ctrl-C.
     """
+    from attribution.rendering import RenderError
     from attribution.report import ReportError
     arguments = build_parser().parse_args(argv)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         arguments.command(arguments)
         return 0
-    except (ReportError, ValueError, OSError) as error:
+    except (RenderError, ReportError, ValueError, OSError) as error:
         words = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
         print("attribution:", " ".join(words.split()), file=sys.stderr)
-        return 1 if isinstance(error, ReportError) else 2
+        return 1 if isinstance(error, RenderError | ReportError) else 2
     except KeyboardInterrupt:
         return 130
     finally:
@@ -54,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"attribution {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reports(commands.add_parser("report", help="make a month's report, or all of them"))
+    _add_render(commands.add_parser("render", help="print a month's reports as PDF, their figures as PNG for slides"))
     _add_agreement(commands.add_parser("agreement", help="write down what the company's words mean"))
     _add_explain(commands.add_parser("explain", help="say, touch by touch, where a deal's credit went and why"))
     _add_limbo(commands.add_parser("limbo", help="list, for each owner, the leads that nobody has contacted"))
@@ -87,6 +89,13 @@ def _add_sla_conversion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--period", help="what to report, up to the month's end: month, quarter or year (quarter)")
     parser.add_argument("--segment-by", help="what to part conversion by, such as country or channel (industry)")
     parser.add_argument("--owner", help="one owner's id, or a team (everybody)")
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="a month's folder, such as reports/2026-10")
+    parser.add_argument("--pdf", action="store_true", help="the pages only")
+    parser.add_argument("--png", action="store_true", help="the figures only")
+    parser.set_defaults(command=_render)
 
 
 def _add_agreement(parser: argparse.ArgumentParser) -> None:
@@ -199,6 +208,12 @@ def _report(arguments: argparse.Namespace) -> None:
     month = run_reports(runs, arguments.out, progress=True)
     for notebook, parameters in runs.items():
         print(month / f"{name_report(notebook, parameters)}.html")
+
+
+def _render(arguments: argparse.Namespace) -> None:
+    from attribution.rendering import render_reports
+    both = arguments.pdf == arguments.png
+    print(*render_reports(arguments.folder, pdf=arguments.pdf or both, png=arguments.png or both), sep="\n")
 
 
 def _agreement_init(arguments: argparse.Namespace) -> None:

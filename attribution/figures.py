@@ -222,7 +222,6 @@ def plot_spend(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
     line = go.Scatter(name="earns what it cost", x=[0, round(top, 2)], y=[0, round(top, 2)], mode="lines",
                       line={"color": SOFT, "dash": "dot"}, hoverinfo="skip")
     return draw([line, *dots], title, 480, xaxis={"title": f"cost to date, {currency}", "rangemode": "tozero"},
-                meta={"table": "campaign_clock"},
                 yaxis={"title": f"credit to date, {currency}", "rangemode": "tozero"},
                 margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
@@ -238,7 +237,6 @@ def plot_split(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
                      orientation="h", hovertemplate=column_name(column) + " %{x:,.0f} " + currency)
               for column, below, colour in splits if f"{column}_with_children" in rows]
     return draw(traces, title, _height(rows), xaxis={"title": f"credit, {currency}"}, bargap=0.35,
-                meta={"table": "campaign_clock"},
                 yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 

@@ -29,6 +29,8 @@ class Figure {
     this.selects = [...node.parentElement.querySelectorAll("select")];
     this.selects.forEach((select, n) => select.addEventListener("change", () =>
       this.press(this.menus[n].buttons[select.selectedIndex])));
+    this.details = node.parentElement.querySelector("details");
+    this.details.addEventListener("toggle", () => this.list());
     node.parentElement.querySelector(".save").addEventListener("click", () => this.save());
   }
   draw() {
@@ -45,7 +47,12 @@ class Figure {
     const [traces, {"title.text": heading, ...layout}] = method === "relayout" ? [{}, args[0]] : [args[0], args[1] ?? {}];
     if (caption) Object.assign(this, {heading: {...this.heading, text: heading}}).caption.textContent = caption;
     if (layout.height) this.node.style.height = layout.height + "px";
-    return Plotly.update(this.node, paint(traces, theme()), layout);
+    Plotly.update(this.node, paint(traces, theme()), layout);
+    this.list();
+  }
+  list() {
+    this.details.querySelector(".table")?.remove();
+    if (this.details.open) this.details.append(listNumbers(this.node, this.caption.textContent));
   }
   follow(level) {
     this.menus.forEach((menu, n) => menu.buttons.forEach((button, place) => {
@@ -60,6 +67,49 @@ class Figure {
     return Plotly.downloadImage({data: paint(data, "light"), layout: shown, config: house.config},
                                 {format: "png", width, height, scale: 2, filename: `${page}-${this.number}`});
   }
+}
+
+// What a figure draws, as a table that can be read out: it follows the model that is shown.
+const plain = markup =>
+  new DOMParser().parseFromString(String(markup ?? "").replaceAll("<br>", ", "), "text/html").body.textContent;
+const number = (value, format) => typeof value !== "number" ? plain(value)
+  : value.toLocaleString(root.lang, /%/.test(format) ? {style: "percent", maximumFractionDigits: 1} : {maximumFractionDigits: 2});
+function place(value, axis, captions) {
+  const tick = axis?.tickvals?.indexOf(value) ?? -1;
+  if (captions) return plain(captions.find(each => each.y === value)?.text);
+  return axis?.ticktext && tick >= 0 ? plain(axis.ticktext[tick]) : number(value, axis?.tickformat);
+}
+function listPoints(trace, layout, name) {
+  if (trace.type === "treemap")
+    return trace.ids.map((_id, n) => ["", plain(trace.labels[n]), number(trace.values[n]), plain(trace.text[n])]);
+  if (trace.type === "sankey")
+    return trace.link.value.map((value, n) => ["", plain(trace.node.label[trace.link.source[n]]), number(value),
+                                               plain(trace.node.label[trace.link.target[n]])]);
+  const [x, y] = ["x", "y"].map(each => layout[(trace[each + "axis"] ?? each).replace(/^(.)/, "$1axis")]);
+  const captions = isInRows(layout) ? (layout.annotations ?? []).filter(each => /^x domain/.test(each.xref)) : null;
+  const notes = trace.text ?? trace.customdata;
+  const points = trace.x.map((at, n) => {
+    const pair = [place(at, x), place(trace.y[n], y, captions)];
+    const note = trace.z ? number(trace.z[n], "%") : Array.isArray(notes) ? plain(notes[n]) : "";
+    return [plain(name), ...(isAcross(layout) ? pair.reverse() : pair), note];
+  });
+  return points.filter((_point, n) => ![trace.x[n], trace.y[n], trace.z?.[n]].includes(null));
+}
+const isInRows = layout => layout.yaxis?.showticklabels === false;
+const isAcross = layout => isInRows(layout) || (layout.yaxis?.type === "category" && layout.xaxis?.type !== "category");
+function listNumbers({data, layout}, title) {
+  const axes = ["xaxis", "yaxis"].map(name => plain(layout[name]?.title?.text));
+  const [item, value] = isAcross(layout) ? axes.reverse() : axes, words = house.words;
+  const heads = [words.series, item || words.item, value || words.value, words.note];
+  const points = data.flatMap((trace, n) => listPoints(trace, layout, trace.name ?? data[n + 1]?.name));
+  const kept = heads.map((_head, n) => n).filter(n => points.some(point => point[n]));
+  const row = (name, cells) => element("tr", {}, ...kept.map(n => element(name, {textContent: cells[n]})));
+  const table = element("table", {}, element("caption", {textContent: title, className: "unseen"}),
+    element("thead", {}, row("th", heads)), element("tbody", {}, ...points.map(point => row("td", point))));
+  const box = element("div", {className: "table", tabIndex: 0}, table);
+  box.setAttribute("role", "region");
+  box.setAttribute("aria-label", `${house.words.numbers}: ${title}`);
+  return box;
 }
 
 const figures = [...document.querySelectorAll(".figure")].map((node, place) => new Figure(node, place + 1));

@@ -8,11 +8,10 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from itertools import accumulate, count
+from itertools import count
 
 from attribution.canvas import INK, LINE, PLAN, SOFT
 from attribution.language import _, spoken, use_language
-from attribution.showing import TABLE_MIME
 
 PLOTLY = "application/vnd.plotly.v1+json"
 
@@ -75,7 +74,8 @@ def _house() -> dict:
     """Give the page's script its words, its colours and what every figure is drawn with."""
     words = {"dark": _("Dark"), "light": _("Light"), "search": _("Search"), "copy": _("Copy"), "copied": _("Copied"),
              "nothing": _("Nothing found"), "found": _("{n} of {total} rows"), "sort": _("sort"),
-             "reverse": _("sort the other way"), "unsort": _("back to the first order")}
+             "reverse": _("sort the other way"), "unsort": _("back to the first order"), "numbers": _("Numbers"),
+             "series": _("Series"), "item": _("Item"), "value": _("Value"), "note": _("Note")}
     is_english = spoken() == "en"
     return {"words": words, "colours": list(DARK.items()), "locale": None if is_english else _plotly_locale(),
             "config": CONFIG if is_english else CONFIG | {"locale": spoken()}}
@@ -97,31 +97,13 @@ def _plotly_locale() -> dict:
 
 
 def _blocks(notebook: dict) -> Iterator[str]:
-    items, n_figures = list(_items(notebook)), count(1)
-    for place, item in enumerate(items):
-        if PLOTLY in item.get("data", {}):
-            yield _render_figure(item["data"][PLOTLY], next(n_figures), _find_table(items, place))
-        else:
-            yield _render_output(item)
-
-
-def _items(notebook: dict) -> Iterator[dict]:
-    """Give what a notebook shows, in its order; a cell of Markdown is an output of it."""
+    n_figures = count(1)
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            yield {"output_type": "display_data", "data": {"text/markdown": cell["source"]}}
-        yield from cell.get("outputs", ())
-
-
-def _find_table(items: list[dict], place: int) -> dict | None:
-    """Find the table that holds a figure's numbers: the one it names, else the next of its section, or the last."""
-    tables = {n: item["data"][TABLE_MIME] for n, item in enumerate(items) if TABLE_MIME in item.get("data", {})}
-    named = (items[place]["data"][PLOTLY]["layout"].get("meta") or {}).get("table")
-    sections = list(accumulate("\n## " in "\n" + item.get("data", {}).get("text/markdown", "") for item in items))
-    near = [n for n in tables if sections[n] == sections[place]]
-    nearest = [n for n in near if n > place] or near[::-1]
-    found = [n for n in tables if tables[n]["sheet"] == named] or nearest
-    return tables[found[0]] if found else None
+            yield render_markdown(cell["source"])
+        for output in cell.get("outputs", ()):
+            figure = output.get("data", {}).get(PLOTLY)
+            yield _render_figure(figure, next(n_figures)) if figure else _render_output(output)
 
 
 def _render_output(output: dict) -> str:
@@ -129,8 +111,7 @@ def _render_output(output: dict) -> str:
         return f"<pre>{html.escape(output['text'])}</pre>" if output["name"] == "stdout" else ""
     data = output.get("data", {})
     if "text/html" in data:
-        place = f' id="{_table_id(data[TABLE_MIME])}"' if TABLE_MIME in data else ""
-        return f'<div class="output"{place}>{data["text/html"]}</div>'
+        return f'<div class="output">{data["text/html"]}</div>'
     if "text/markdown" in data:
         return render_markdown(data["text/markdown"])
     if "image/png" in data:
@@ -138,11 +119,7 @@ def _render_output(output: dict) -> str:
     return f"<pre>{html.escape(data['text/plain'])}</pre>" if "text/plain" in data else ""
 
 
-def _table_id(table: dict) -> str:
-    return html.escape(f"table-{table['sheet']}")
-
-
-def _render_figure(figure: dict, number: int, table: dict | None) -> str:
+def _render_figure(figure: dict, number: int) -> str:
     """Draw the title as text of the page, where it wraps and can be read out, menus as native ones, the rest below."""
     layout = {key: value for key, value in figure["layout"].items() if key not in ("width", "title", "updatemenus")}
     heading, menus = figure["layout"].get("title", {}), figure["layout"].get("updatemenus", ())
@@ -152,11 +129,12 @@ def _render_figure(figure: dict, number: int, table: dict | None) -> str:
     drawn = _data({"data": figure["data"], "layout": layout, "heading": heading, "menus": list(map(_menu, menus))})
     title = html.escape(_plain(heading.get("text", "")))
     return (f'<figure><figcaption id="figure-{number}-title" aria-live="polite">{title}</figcaption>'
-            f'<div class="figure-tools">{"".join(map(_render_menu, menus))}{_table_link(table)}'
+            f'<div class="figure-tools">{"".join(map(_render_menu, menus))}'
             f'<button type="button" class="save" aria-describedby="figure-{number}-title">{_("Save as PNG")}</button>'
             '</div>'
             f'<div class="figure" id="figure-{number}" role="img" aria-labelledby="figure-{number}-title" '
-            f'style="height:{height}px"></div><script type="application/json">{drawn}</script></figure>')
+            f'style="height:{height}px"></div><details><summary>{_("Numbers")}</summary></details>'
+            f'<script type="application/json">{drawn}</script></figure>')
 
 
 def _menu(menu: dict) -> dict:
@@ -172,12 +150,6 @@ def _render_menu(menu: dict) -> str:
     options = "".join(f"<option{' selected' * (n == menu.get('active', 0))}>{label}</option>"
                       for n, label in enumerate(labels))
     return f'<label>{html.escape(menu["name"])} <select autocomplete="off">{options}</select></label>'
-
-
-def _table_link(table: dict | None) -> str:
-    if table is None:
-        return ""
-    return f'<a href="#{_table_id(table)}">{html.escape(_("Its numbers: {title}").format(title=table["title"]))}</a>'
 
 
 def _data(value: object) -> str:

@@ -16,7 +16,8 @@ PACKAGE = ROOT / "attribution"
 ORDER = ["language", "tables", "agreement", "agreement_file", "drafting", "clock", "sources", "world", "simulate",
          "campaigns", "costs", "entries", "segments", "funnel", "journeys", "models", "credit", "roi", "months",
          "cohorts", "draws", "worth", "steps", "promises", "sla", "returned", "silence", "planning", "comparisons",
-         "sentences", "sla_sentences", "canvas", "showing", "figures", "sla_figures", "workbook", "page", "report",
+         "sentences", "sla_sentences", "canvas", "showing", "figures", "sla_figures", "workbook", "page", "rendering",
+         "report",
          "call_lists", "cli", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]

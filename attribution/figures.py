@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 from attribution.canvas import (
     ACCELERATED,
@@ -158,8 +159,7 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str, by_model: pd.Dat
         ids=_ids(rows), parents=[p if isinstance(p, str) else "" for p in rows["parent_id"]],
         labels=labels(rows["campaign_name"], 60), values=listed(rows["cost_with_children"]), branchvalues="total",
         texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>cost %{value:,.0f} " + currency
-        + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "rgba(0, 0, 0, 0)"},
-        marker={"colorscale": [[0, LOSS], [0.5, EVEN], [1, GAIN]], "cmin": -1, "cmax": 1})
+        + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"})
     key = {"text": "area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more", "align": "left",
            "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left", "showarrow": False,
            "font": {"color": SOFT}}
@@ -174,7 +174,9 @@ def _areas(rows: pd.DataFrame, currency: str) -> dict[str, list]:
     """List, for the one trace, what is written in each area and how it is coloured."""
     text = [f"{money(credit, currency)} credit<br>ROI {times(value)}"
             for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
-    return {"text": [text], "marker.colors": [listed(rows["roi"])]}
+    steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
+    colours = sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []
+    return {"text": [text], "marker.colors": [colours]}
 
 
 def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:

@@ -33,15 +33,11 @@ class Figure {
     this.details.addEventListener("toggle", () => this.list());
     node.parentElement.querySelector(".save").addEventListener("click", () => this.save());
   }
-  draw() {
-    if (this.isDrawn) return;
-    this.isDrawn = true;
-    const layout = matchMedia("(pointer: coarse)").matches ? {...this.layout, dragmode: false} : this.layout;
-    Plotly.newPlot(this.node, paint(this.data, theme()), paint(layout, theme()), house.config);
+  draw(size = {}) {
+    const {data, layout} = this.node.data ? this.node : this;
+    const drag = matchMedia("(pointer: coarse)").matches ? {dragmode: false} : {};
+    Plotly.newPlot(this.node, paint(data, theme()), {...paint(layout, theme()), ...drag, ...size}, house.config);
     this.node.on("plotly_treemapclick", ({nextLevel}) => this.follow(nextLevel));
-  }
-  repaint() {
-    if (this.isDrawn) Plotly.react(this.node, paint(this.node.data, theme()), paint(this.node.layout, theme()), house.config);
   }
   press({method, args, caption}) {
     const [traces, {"title.text": heading, ...layout}] = method === "relayout" ? [{}, args[0]] : [args[0], args[1] ?? {}];
@@ -115,27 +111,29 @@ function listNumbers({data, layout}, title) {
 const figures = [...document.querySelectorAll(".figure")].map((node, place) => new Figure(node, place + 1));
 if (figures.length && house.locale) Plotly.register(house.locale);
 function drawNext([next, ...rest]) {
-  next?.draw();
+  if (next && !next.node.data) next.draw();
   if (rest.length) setTimeout(drawNext, 0, rest);
 }
-drawNext(figures);
 
 const toggle = document.getElementById("theme");
 function dress() {
   toggle.textContent = theme() === "dark" ? house.words.light : house.words.dark;
-  figures.forEach(figure => figure.repaint());
+  figures.filter(({node}) => node.data).forEach(figure => figure.draw());
 }
 toggle.hidden = false;
 toggle.addEventListener("click", () => { root.dataset.theme = theme() === "dark" ? "light" : "dark"; dress(); });
 system.addEventListener("change", dress);
 dress();
+drawNext(figures);
 
+// A sheet's width is not known until it is laid out, which is too late to draw for it: A4 and Letter, lying, hold 940 px.
 function print(isNow) {
-  const before = theme();
   isPrinting = isNow;
-  figures.forEach(figure => figure.draw());
-  if (theme() !== before) figures.forEach(figure => figure.repaint());
-  figures.forEach(figure => Plotly.Plots.resize(figure.node));
+  for (const figure of figures) {
+    const zoom = Math.min(0.72, 480 / figure.node.clientHeight);
+    if (isNow) figure.node.style.setProperty("--zoom", zoom);
+    figure.draw({width: isNow ? 940 / zoom : undefined});
+  }
 }
 addEventListener("beforeprint", () => print(true));
 addEventListener("afterprint", () => print(false));

@@ -144,7 +144,7 @@ def test_plot_tree_switches_the_model_and_opens_a_branch(returns):
     traces, layout = models["linear"]
     assert [text.replace("\u00a0", " ") for text in traces["text"][0]] == [
         "€450 credit<br>ROI +50 %", "€100 credit<br>ROI −50 %", "€350 credit<br>ROI +250 %"]
-    assert traces["marker.colors"] == [[0.5, -0.5, 2.5]] and models["first touch"][0]["marker.colors"][0][1] == 0.0
+    assert traces["marker.colors"][0][2] == "rgb(0, 114, 178)"
     assert layout["title.text"].startswith("67\u00a0% of the cost")                 # Ads: 200.01 of 300.01
     assert menus_of(figure)["Show"] == ("Whole tree", {"Whole tree": [{"level": [""]}], "EMEA": [{"level": ["p"]}]})
 
@@ -172,8 +172,7 @@ def test_plot_tree_draws_the_costs_that_are_known(returns):
 def test_plot_tree_colours_loss_and_gain_apart():
     (tree,) = plot_tree(returns_of(("a", None, "A", 10, 0), ("b", None, "B", 10, 10), ("c", None, "C", 10, 99)), "t",
                         "EUR").data
-    assert tree.marker.colors == (-1.0, 0.0, 8.9) and (tree.marker.cmin, tree.marker.cmax) == (-1, 1)
-    assert tree.marker.colorscale == ((0, "#D55E00"), (0.5, "#f2f2f2"), (1, "#0072B2"))
+    assert list(tree.marker.colors) == ["rgb(213, 94, 0)", "rgb(242, 242, 242)", "rgb(0, 114, 178)"]
 
 
 def test_plot_tree_draws_what_was_left_out_of_the_tree():

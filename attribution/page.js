@@ -182,6 +182,9 @@ function furnishTable(DataTable, box) {
   const card = element("div", {className: "table-card"});
   box.replaceWith(card);
   card.append(element("div", {className: "table-head"}, title, tools), box);
+  const look = () => card.classList.toggle("has-more", box.scrollHeight - box.scrollTop > box.clientHeight + 4);
+  box.addEventListener("scroll", look, {passive: true});
+  new ResizeObserver(look).observe(table);
 }
 function searchBox(furnished, title, said) {
   const search = element("input", {type: "search", placeholder: house.words.search});

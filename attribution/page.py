@@ -128,11 +128,10 @@ def _render_figure(figure: dict, number: int) -> str:
     height = int(layout.setdefault("height", 450))
     drawn = _data({"data": figure["data"], "layout": layout, "heading": heading, "menus": list(map(_menu, menus))})
     title = html.escape(_plain(heading.get("text", "")))
+    tools = f'<div class="figure-tools">{"".join(map(_render_menu, menus))}</div>' if menus else ""
     return (f'<figure><figcaption id="figure-{number}-title" aria-live="polite">{title}</figcaption>'
-            f'<div class="figure-tools">{"".join(map(_render_menu, menus))}'
             f'<button type="button" class="save" aria-describedby="figure-{number}-title">{_("Save as PNG")}</button>'
-            '</div>'
-            f'<div class="figure" id="figure-{number}" role="img" aria-labelledby="figure-{number}-title" '
+            f'{tools}<div class="figure" id="figure-{number}" role="img" aria-labelledby="figure-{number}-title" '
             f'style="height:{height}px"></div><details><summary>{_("Numbers")}</summary></details>'
             f'<script type="application/json">{drawn}</script></figure>')
 

@@ -208,6 +208,16 @@ def test_table_is_searched(campaign_page, roi):
     assert card.locator("tbody").inner_text().strip() == "Nothing found"
 
 
+def test_table_shows_that_it_goes_on(campaign_page, roi):
+    card = card_of(campaign_page, table_of(roi, "campaign_clock")[0])
+    fades = "card => getComputedStyle(card, '::after').content !== 'none'"
+    assert card.evaluate(fades)
+    card.get_by_role("region").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    campaign_page.wait_for_timeout(500)
+    assert not card.evaluate(fades)
+    assert not card_of(campaign_page, table_of(roi, "bookings")[0]).evaluate(fades)
+
+
 @pytest.mark.parametrize("way", ["clipboard", "command"])
 def test_table_is_copied(browser, roi, way):
     page, _ = open_page(browser, roi, permissions=["clipboard-read", "clipboard-write"])
@@ -361,8 +371,9 @@ def test_page_prints_light_without_controls_and_keeps_figures_whole(browser, rep
     page.emulate_media(media="print", color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert ground_of(page) == (WHITE, WHITE)
-    for hidden in ("header", ".figure-tools", ".table-tools", "details", ".skip"):
+    for hidden in ("header", ".save", ".table-tools", "details", ".skip"):
         assert page.locator(f"{hidden}:visible").count() == 0 < page.locator(hidden).count()
+    assert page.locator("select:visible").count() == 0
     sizes = page.locator("figure").evaluate_all("all => all.map(each => [each.offsetWidth, each.offsetHeight, "
                                                 "each.querySelector('.main-svg').getBoundingClientRect().width])")
     assert sizes and all(700 < drawn <= width <= 1017 and height < 688 for width, height, drawn in sizes)

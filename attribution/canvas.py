@@ -31,7 +31,16 @@ def draw(traces: list, title: str, height: int, **layout) -> go.Figure:
     """Draw traces on the shared template, under a title that wraps between words; numbers as the language has them."""
     fixed = {"template": TEMPLATE, "height": height, "separators": separators()}
     figure = go.Figure(traces, layout=fixed | layout)
-    return figure.update_layout(title_text="<br>".join(map(safe, textwrap.wrap(title, 100))))
+    return figure.update_layout(title_text=wrap(title))
+
+
+def wrap(title: str) -> str:
+    """Break a title between words, as a figure shows it.
+
+    >>> wrap("R&D " * 26)[-18:]
+    'R&amp;D<br>R&amp;D'
+    """
+    return "<br>".join(map(safe, textwrap.wrap(title, 100)))
 
 
 def safe(text: str) -> str:

@@ -26,14 +26,15 @@ def main(argv: list[str] | None = None) -> int:
     Returns the exit status: 0, 1 where a report could not be made or is not what it was, 2 where the input is bad, 130
     after Ctrl-C.
     """
+    from attribution.rendering import RenderError
     from attribution.running import ReportError
     arguments = build_parser().parse_args(argv)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         return arguments.command(arguments) or 0
-    except (ReportError, ValueError, OSError) as error:
+    except (RenderError, ReportError, ValueError, OSError) as error:
         _complain(_in_words(error))
-        return 1 if isinstance(error, ReportError) else 2
+        return 1 if isinstance(error, RenderError | ReportError) else 2
     except (KeyboardInterrupt, SystemExit) as stopped:
         _complain("stopped; what was published before is as it was")
         return getattr(stopped, "code", 130)
@@ -70,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_reports(commands.add_parser("report", help="make a month's report, or all of them"))
     _add_verify(commands.add_parser("verify", help="make a month's reports again, and say whether they are the same"))
+    _add_render(commands.add_parser("render", help="print a month's reports as PDF, their figures as PNG for slides"))
     _add_agreement(commands.add_parser("agreement", help="write down what the company's words mean"))
     _add_explain(commands.add_parser("explain", help="say, touch by touch, where a deal's credit went and why"))
     _add_limbo(commands.add_parser("limbo", help="list, for each owner, the leads that nobody has contacted"))
@@ -123,6 +125,13 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, default=1800, metavar="SECONDS",
                         help="how long one cell of a notebook may take (1800)")
+
+
+def _add_render(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="a month's folder, such as reports/2026-10")
+    parser.add_argument("--pdf", action="store_true", help="the pages only")
+    parser.add_argument("--png", action="store_true", help="the figures only")
+    parser.set_defaults(command=_render)
 
 
 def _add_agreement(parser: argparse.ArgumentParser) -> None:
@@ -264,6 +273,12 @@ def _verify(arguments: argparse.Namespace) -> int:
                          timeout_seconds=arguments.timeout)
     print(_printable("\n".join(say_differences(found, read_manifest(find_folder(arguments.month))))))
     return int(len(found) > 0)
+
+
+def _render(arguments: argparse.Namespace) -> None:
+    from attribution.rendering import render_reports
+    both = arguments.pdf == arguments.png
+    print(*render_reports(arguments.folder, pdf=arguments.pdf or both, png=arguments.png or both), sep="\n")
 
 
 def _agreement_init(arguments: argparse.Namespace) -> None:

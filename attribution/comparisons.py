@@ -20,13 +20,8 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     Returns one row per campaign with credit under any model: campaign_id, campaign_name, path, depth, is_leaf, cost,
     credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
     """
-    ancestors = build_ancestors(campaigns, "leave_out")
-    wide = compared.dropna(subset="campaign_id").pivot(index="campaign_id", columns="model", values="credit")
-    wide = wide.reindex(ancestors["campaign_id"].drop_duplicates()).fillna(0.0)
-    wide = wide if len(wide.columns) else wide.assign(none=0.0)
-    models = wide.columns.tolist()
-    sums = roll_up(wide.reset_index(), ancestors, models).set_index("campaign_id")[
-        [f"{model}_with_children" for model in models]].set_axis(models, axis=1).round(2)
+    sums = _with_children(compared, campaigns)
+    sums = sums if len(sums.columns) else sums.assign(none=0.0)
     rows = returns.loc[returns["campaign_id"].notna(), ["campaign_id", "campaign_name", "path", "depth", "is_leaf",
                                                         "cost_with_children", "credit_with_children"]]
     rows = rows.set_axis([c.removesuffix("_with_children") for c in rows], axis=1).merge(
@@ -36,6 +31,44 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     cost = rows["cost"].where(rows["cost"] > 0)
     rows = rows.assign(roi_low=rows["credit_low"] / cost - 1, roi_high=rows["credit_high"] / cost - 1)
     return rows[rows["credit_high"] > 0].reset_index(drop=True)
+
+
+def _with_children(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Roll the models' credit up, a column each, over the tree and what stands beside it under a made-up id."""
+    ancestors = build_ancestors(campaigns, "leave_out")
+    ids, rest = compared["campaign_id"], [LEFT_OUT, UNATTRIBUTED]
+    placed = ids.where(ids.isna() | is_in(ids, ancestors["campaign_id"]), LEFT_OUT).fillna(UNATTRIBUTED)
+    own = compared.assign(campaign_id=placed).groupby(["campaign_id", "model"])["credit"].sum().unstack()
+    own = own.reindex([*ancestors["campaign_id"].drop_duplicates(), *rest]).fillna(0.0).rename_axis("campaign_id")
+    models, beside = own.columns.tolist(), pd.DataFrame({"campaign_id": rest, "ancestor_id": rest})
+    sums = roll_up(own.reset_index(), pd.concat([ancestors, beside]), models).set_index("campaign_id")
+    return sums[[f"{model}_with_children" for model in models]].set_axis(models, axis=1).round(2)
+
+
+def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame,
+                     pipeline: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Show what every campaign returned under every model, at every level of the tree.
+
+    `compared` is what compare_models returns for the deals of `returns`, `pipeline` the same for the open ones; that
+    counts only where the returns have a pipeline.
+    Returns the rows of `returns` once per model: model, the campaign's place in the tree, cost_with_children,
+    credit_with_children and pipeline_with_children (money), roi. Under each model the roots' credit sums to the same.
+    """
+    ids = returns["campaign_id"].fillna(returns["campaign_name"])
+    shared = {"credit": compared} | ({"pipeline": pipeline} if pipeline is not None and "pipeline" in returns else {})
+    sums = {f"{name}_with_children": _with_children(table, campaigns) for name, table in shared.items()}
+    models = compared["model"].drop_duplicates().tolist()
+    parts = [_under_model(returns, model, {column: look_up(ids, wide[model]) if model in wide else 0.0
+                                           for column, wide in sums.items()}) for model in models]
+    return pd.concat(parts or [_under_model(returns.head(0), "", dict.fromkeys(sums, 0.0))], ignore_index=True)
+
+
+def _under_model(returns: pd.DataFrame, model: str, sums: dict) -> pd.DataFrame:
+    place = ["campaign_id", "parent_id", "campaign_name", "path", "depth", "is_leaf", "cost_with_children"]
+    cost = returns["cost_with_children"].where(returns["cost_with_children"] > 0)
+    rows = returns[place].assign(**sums).assign(roi=lambda each: (each["credit_with_children"] - cost) / cost)
+    rows.insert(0, "model", model)
+    return rows
 
 
 def shifts_to_test(ranges: pd.DataFrame, returns: pd.DataFrame, share: float = 0.25, n: int = 3) -> pd.DataFrame:

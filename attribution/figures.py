@@ -1,5 +1,7 @@
 """The campaign report's figures: finished table in, figure out; nothing is computed here, and no gap is filled."""
 
+from collections.abc import Callable
+
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
@@ -21,10 +23,11 @@ from attribution.canvas import (
     draw,
     labels,
     listed,
+    wrap,
 )
 from attribution.funnel import WON, Outcome
 from attribution.language import _, money, month, times
-from attribution.sentences import name_campaigns
+from attribution.sentences import name_campaigns, title_roi, title_tree
 from attribution.showing import column_name
 
 
@@ -57,38 +60,138 @@ def plot_bookings(bookings: pd.DataFrame, title: str, currency: str, outcome: Ou
                 xaxis={"title": by, "type": "category"}, yaxis={"title": value.format(currency=currency)})
 
 
-def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON) -> go.Figure:
-    """Draw cost beside credit, and pipeline still open on top of it, for each row given, with its ROI at the end."""
-    rows = returns.iloc[::-1]
+def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON,
+             by_model: pd.DataFrame | None = None, model: str | None = None) -> go.Figure:
+    """Draw cost beside credit, and pipeline still open on top of it, for each row given, with its ROI at the end.
+
+    With `by_model`, as returns_by_model gives it, and the report's `model`, menus switch the model and show what is
+    right below a row.
+    """
+    models = _models(by_model)
+    groups = [returns, *_below(returns, models.get(model))]
+    rows = pd.concat(groups).iloc[::-1]
     credit = _("credit: expected") if outcome.is_expected else _("credit: won")
     bars = [(_("cost"), "cost", COST, "cost", None), (credit, "credit", CREDIT, "earned", None),
             (_("pipeline still open, expected"), "pipeline", PIPELINE, "earned", "credit")]
-    traces = [go.Bar(name=name, y=_ids(rows), x=listed(rows[f"{column}_with_children"]), marker_color=colour,
-                     base=listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=group,
-                     orientation="h", hovertemplate=name + " %{x:,.0f} " + currency)
-              for name, column, colour, group, below in bars if f"{column}_with_children" in rows]
-    traces[-1].update(text=[f"ROI {times(value)}" for value in rows["roi"]], textposition="outside", cliponaxis=False)
-    return draw(traces, title, 170 + 64 * len(rows), xaxis={"title": currency, "rangemode": "tozero"},
-                yaxis=_campaign_axis(rows), margin={"l": 10, "r": 110, "t": 90, "b": 10}, bargap=0.35)
+    bars = bars[:2 + ("pipeline_with_children" in rows)]
+    traces = [go.Bar(name=name, y=_ids(rows), marker_color=colour, offsetgroup=group, orientation="h",
+                     hovertemplate=name + " %{x:,.0f} " + currency) for name, _column, colour, group, _under in bars]
+    traces[-1].update(textposition="outside", cliponaxis=False)
+    switch = _switch(models, model, title, lambda each: _lengths(each.set_index("campaign_id").loc[
+        rows["campaign_id"]], bars), lambda each: title_roi(each[each["campaign_id"].isin(returns["campaign_id"])]))
+    return draw(traces, title, _height(returns), xaxis={"title": currency, "rangemode": "tozero"},
+                yaxis=_campaign_axis(rows) | _range(groups, 0), bargap=0.35,
+                margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, by_model))
+                ).update(data=_each(_lengths(rows, bars)))
 
 
-def plot_tree(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
-    """Draw the tree as areas of cost that open on a click, coloured by ROI."""
+def _height(rows: pd.DataFrame) -> int:
+    return 170 + 64 * len(rows)
+
+
+def _lengths(rows: pd.DataFrame, bars: list[tuple]) -> dict[str, list]:
+    """List, bar by bar, where each begins and how long it is, and the ROI that is written at the end of the last."""
+    return {"x": [listed(rows[f"{column}_with_children"]) for _name, column, *_look in bars],
+            "base": [listed(rows[f"{under}_with_children"]) if under else None for *_look, under in bars],
+            "text": [None] * (len(bars) - 1) + [[f"ROI {times(value)}" for value in rows["roi"]]]}
+
+
+def _each(lists: dict[str, list]) -> list[dict]:
+    return [dict(zip(lists, values, strict=True)) for values in zip(*lists.values(), strict=True)]
+
+
+def _models(by_model: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
+    return {} if by_model is None else dict(list(by_model.groupby("model", sort=False)))
+
+
+def _below(rows: pd.DataFrame, returns: pd.DataFrame | None) -> list[pd.DataFrame]:
+    """Give the campaigns right below each row, the largest credit first."""
+    if returns is None:
+        return []
+    below = returns.sort_values("credit_with_children", ascending=False, kind="stable").groupby("parent_id")
+    return [below.get_group(each) for each in rows["campaign_id"] if each in below.groups]
+
+
+def _range(groups: list[pd.DataFrame], n: int) -> dict:
+    """Show one of several groups; the axis counts from below, the first group stands at the top."""
+    under = sum(map(len, groups[n + 1:]))
+    return {"range": [under - 0.5, under + len(groups[n]) - 0.5]} if len(groups) > 1 else {}
+
+
+def _switch(models: dict[str, pd.DataFrame], model: str | None, title: str, restyle: Callable,
+            say: Callable) -> tuple[str, list[dict], int]:
+    """Offer each model: what the traces become, and the title that is true of it."""
+    said = {name: title if name == model else say(rows) for name, rows in models.items()}
+    buttons = [{"label": column_name(name), "method": "update",
+                "args": [restyle(rows), {"title.text": wrap(said[name])}]} for name, rows in models.items()]
+    return _("Model"), buttons, list(models).index(model) if model in models else 0
+
+
+def _opening(groups: list[pd.DataFrame], by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:
+    """Offer the rows themselves, and what is right below each that has something below."""
+    above = groups[0].set_index("campaign_id")["campaign_name"]
+    opened = pd.Series([above[group["parent_id"].iloc[0]] for group in groups[1:]], dtype="str")
+    names = [_("Programmes"), *labels(opened)]
+    axes = [{"xaxis.autorange": True}, *[{"xaxis.range": [0, _longest(by_model, group)]} for group in groups[1:]]]
+    buttons = [{"label": name, "method": "relayout", "args": [
+        axis | {"height": _height(group)} | {f"yaxis.{key}": value for key, value in _range(groups, n).items()}]}
+        for n, (name, axis, group) in enumerate(zip(names, axes, groups, strict=True))]
+    return _("Show"), buttons, 0
+
+
+def _longest(by_model: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Leave room for the longest bar under any model, so that models can be compared by eye."""
+    each = by_model[by_model["campaign_id"].isin(rows["campaign_id"])]
+    earned = each.filter(["credit_with_children", "pipeline_with_children"]).sum(axis=1)
+    return round(max(earned.max(), each["cost_with_children"].fillna(0).max(), 1.0), 2)
+
+
+def _menus(*menus: tuple[str, list[dict], int]) -> dict:
+    """Put the menus that have a choice above a figure, from its right."""
+    return {"updatemenus": [
+        {"name": name, "buttons": buttons, "active": active, "x": 1 - 0.26 * place, "xanchor": "right", "y": 1,
+         "yanchor": "bottom", "pad": {"b": 30}}
+        for place, (name, buttons, active) in enumerate(menu for menu in menus if len(menu[1]) > 1)]}
+
+
+def plot_tree(returns: pd.DataFrame, title: str, currency: str, by_model: pd.DataFrame | None = None,
+              model: str | None = None) -> go.Figure:
+    """Draw the tree as areas of cost that open on a click, coloured by ROI.
+
+    With `by_model`, as returns_by_model gives it, and the report's `model`, menus switch the model and open a branch.
+    """
     rows = returns[returns["cost_with_children"] > 0]
-    steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
-    text = [_("{credit} credit<br>ROI {roi}").format(credit=money(credit, currency), roi=times(value))
-            for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
     tree = go.Treemap(
         ids=_ids(rows), parents=[p if isinstance(p, str) else "" for p in rows["parent_id"]],
         labels=_names(rows, 60), values=listed(rows["cost_with_children"]), branchvalues="total",
-        text=text, texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>" + _("cost") + " %{value:,.0f} "
-        + currency + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"},
-        marker={"colors": sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []})
+        texttemplate="%{label}<br>%{text}", hovertemplate="%{label}<br>" + _("cost") + " %{value:,.0f} "
+        + currency + "<br>%{text}<extra></extra>", maxdepth=3, tiling={"pad": 2}, root={"color": "white"})
     key = {"text": _("area: cost to date; colour: ROI<br>orange −100 %, white 0 %, blue 100 % or more"),
            "align": "left", "x": 0, "y": 0, "xref": "paper", "yref": "paper", "yanchor": "top", "xanchor": "left",
            "showarrow": False, "font": {"color": SOFT}}
+    switch = _switch(_models(by_model), model, title, lambda each: _areas(
+        each[each["cost_with_children"] > 0], currency), title_tree)
     return draw([tree], title, 620, margin={"l": 10, "r": 10, "t": 60, "b": 56}, annotations=[key],
-                uniformtext={"minsize": 10, "mode": "hide"})
+                uniformtext={"minsize": 10, "mode": "hide"}, **_menus(switch, _branches(rows, by_model))
+                ).update_traces(_each(_areas(rows, currency))[0])
+
+
+def _areas(rows: pd.DataFrame, currency: str) -> dict[str, list]:
+    """List, for the one trace, what is written in each area and how it is coloured."""
+    text = [_("{credit} credit<br>ROI {roi}").format(credit=money(credit, currency), roi=times(value))
+            for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
+    steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
+    colours = sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []
+    return {"text": [text], "marker.colors": [colours]}
+
+
+def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:
+    """Offer the whole tree, and each root that has something below it."""
+    roots = rows[~rows["is_leaf"] & (rows["depth"] == 0) & (by_model is not None)]
+    names, levels = [_("Whole tree"), *labels(roots["campaign_name"])], ["", *_ids(roots)]
+    buttons = [{"label": name, "method": "restyle", "args": [{"level": [level]}]}
+               for name, level in zip(names, levels, strict=True)]
+    return _("Show"), buttons, 0
 
 
 def plot_ranges(ranges: pd.DataFrame, title: str, currency: str, n: int = 20) -> go.Figure:
@@ -143,7 +246,7 @@ def plot_split(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
                      base=listed(rows[f"{below}_with_children"]) if below else None, offsetgroup=below or column,
                      orientation="h", hovertemplate=column_name(column) + " %{x:,.0f} " + currency)
               for column, below, colour in splits if f"{column}_with_children" in rows]
-    return draw(traces, title, 170 + 64 * len(rows), xaxis={"title": _("credit, {currency}").format(currency=currency)},
+    return draw(traces, title, _height(rows), xaxis={"title": _("credit, {currency}").format(currency=currency)},
                 bargap=0.35, yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 

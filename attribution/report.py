@@ -99,7 +99,7 @@ def _refuse_file(folder: Path) -> Path:
 def _copy_others(month: Path, draft: Path, names: list[str]) -> None:
     if month.is_dir():
         shutil.copytree(month, draft, ignore=shutil.ignore_patterns(*[f"{name}{end}" for name in names
-                                                                      for end in (".*", "-*.png")]),
+                                                                      for end in (".*", "-[0-9]*.png")]),
                         dirs_exist_ok=True)
 
 

@@ -44,13 +44,13 @@ def show_if(is_wanted: bool, shown: object) -> object:
 def show_tiles(tiles: pd.DataFrame) -> Shown:
     """Show figures as tiles: columns label, value, note, all of them text already."""
     boxes = "".join(
-        f'<div style="padding:14px 16px;border:1px solid {LINE};border-radius:8px">'
-        f'<div style="color:{SOFT};font-size:.85rem">{html.escape(label)}</div>'
+        f'<div style="padding:16px 18px;border:1px solid var(--line,{LINE});border-radius:10px">'
+        f'<div style="color:var(--soft,{SOFT});font-size:.85rem">{html.escape(label)}</div>'
         f'<div style="font-size:1.6rem;font-weight:650;line-height:1.35">{html.escape(value)}</div>'
-        f'<div style="color:{SOFT};font-size:.8rem;white-space:pre-line">{html.escape(note)}</div></div>'
+        f'<div style="color:var(--soft,{SOFT});font-size:.8rem;white-space:pre-line">{html.escape(note)}</div></div>'
         for label, value, note in zip(tiles["label"], tiles["value"], tiles["note"], strict=True))
     lines = "\n".join(tiles["label"] + ": " + tiles["value"] + " (" + tiles["note"].str.replace("\n", "; ") + ")")
-    grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(250px,1fr));gap:12px"
+    grid = "display:grid;grid-template-columns:repeat(auto-fit,minmax(min(250px,46%),1fr));gap:12px"
     return Shown(f'<div class="tiles" style="{grid}">{boxes}</div>', lines)
 
 
@@ -124,10 +124,11 @@ def _table_html(rows: pd.DataFrame, n: int, shown: dict[str, str], formats: dict
                 url: str) -> str:
     head = "".join(f'<th scope="col" class="{formats[c]}">{html.escape(shown[c])}</th>' for c in shown)
     cells = [[_cell(value, formats[c], url) for value in rows[c]] for c in shown]
-    body = "".join("<tr>" + "".join(f'<td class="{formats[c]}">{cell}</td>' for c, cell in zip(shown, row, strict=True))
-                   + "</tr>" for row in zip(*cells, strict=True))
-    more = f"<p>The first {len(rows):,} of {n:,} rows; all of them are in the workbook.</p>" if n > len(rows) else ""
-    empty = "<p>No rows.</p>" if not n else ""
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in zip(*cells, strict=True))
+    said = _("The first {n} of {total} rows; all of them are in the workbook.").format(
+        n=number(len(rows)), total=number(n))
+    more = f'<p class="note">{html.escape(said)}</p>' if n > len(rows) else ""
+    empty = '<p class="note">No rows.</p>' if not n else ""
     caption = f"<caption><span>{html.escape(title)}</span></caption>"
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="table" tabindex="0" role="region" aria-label="{html.escape(title)}">{table}</div>{more}{empty}'
@@ -140,10 +141,13 @@ def _table_text(rows: pd.DataFrame, shown: dict[str, str], formats: dict[str, st
 
 
 def _cell(value, form: str, url: str) -> str:
+    """Write a cell; a number or a moment carries its value too, so that it sorts right however it is written."""
     text = html.escape(_words(value, form))
+    plain = round(value, 4) if isinstance(value, float) and math.isfinite(value) else _primitive(value)
+    order = f' data-order="{"" if plain is None else plain}"' if form in _WORDS else ""
     if form == "id" and url and text:
-        return f'<a href="{html.escape(url)}/{text}" rel="noreferrer">{text}</a>'
-    return text
+        text = f'<a href="{html.escape(url)}/{text}" rel="noreferrer">{text}</a>'
+    return f'<td class="{form}"{order}>{text}</td>'
 
 
 def _words(value, form: str) -> str:

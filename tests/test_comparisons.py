@@ -18,12 +18,13 @@ from attribution.comparisons import (
     model_ranges,
     models_side_by_side,
     reconcile,
+    returns_by_model,
     shifts_to_test,
     sum_due,
 )
 from attribution.credit import compare_models, share_credit
 from attribution.entries import build_entries
-from attribution.funnel import Outcome, build_conversions
+from attribution.funnel import Outcome, build_conversions, build_pipeline
 from attribution.journeys import build_journeys
 from attribution.months import month_bounds
 from attribution.roi import (
@@ -94,6 +95,53 @@ def test_models_side_by_side_names_what_was_left_out_of_the_tree(orphaned, compa
     rows = models_side_by_side(compared, orphaned)
     assert rows.set_index("campaign_id").loc[["slush", "ads"], "path"].tolist() == ["(left out of the tree)",
                                                                                     "EMEA > Ads"]
+
+
+def test_returns_by_model_by_hand(tree, compared):
+    returns = campaign_roi(make_credit(("d", "slush", 100.0), ("d", "ads", 20.0), ("e", None, 5.0)),
+                           costs_of(slush=80.0, nordic=10.0), tree)
+    rows = returns_by_model(compared, returns, tree).set_index(["model", "path"])
+    assert rows["credit_with_children"].to_dict() == {
+        ("first", "EMEA"): 120.0, ("first", "EMEA > Ads"): 20.0, ("first", "EMEA > Fairs"): 100.0,
+        ("first", "EMEA > Fairs > Nordic"): 0.0, ("first", "EMEA > Fairs > Slush"): 100.0,
+        ("first", "(unattributed)"): 5.0,
+        ("last", "EMEA"): 120.0, ("last", "EMEA > Ads"): 60.0, ("last", "EMEA > Fairs"): 60.0,
+        ("last", "EMEA > Fairs > Nordic"): 0.0, ("last", "EMEA > Fairs > Slush"): 60.0,
+        ("last", "(unattributed)"): 5.0}
+    assert rows.loc["last", "roi"].round(6).fillna(9).to_dict() == {
+        "EMEA": 0.333333, "EMEA > Ads": 9, "EMEA > Fairs": -0.333333, "EMEA > Fairs > Nordic": -1.0,
+        "EMEA > Fairs > Slush": -0.25, "(unattributed)": 9}                  # 30/90, -30/90, -10/10, -20/80
+    assert rows.loc[[("last", "EMEA"), ("last", "EMEA > Fairs")], "cost_with_children"].tolist() == [90.0, 90.0]
+    assert list(rows)[-3:] == ["cost_with_children", "credit_with_children", "roi"]
+
+
+def test_returns_by_model_conserve_the_money_also_beside_the_tree(orphaned, compared):
+    returns = campaign_roi(make_credit(("d", "slush", 100.0), ("d", "ads", 20.0), ("e", None, 5.0)), costs_of(),
+                           orphaned, on_orphan="leave_out")
+    rows = returns_by_model(compared, returns, orphaned)
+    assert rows[rows["depth"] == 0].groupby("model")["credit_with_children"].sum().to_dict() == {
+        "first": 125.0, "last": 125.0}
+    left = rows[rows["campaign_name"] == "(left out of the tree)"].set_index("model")["credit_with_children"]
+    assert left.to_dict() == {"first": 100.0, "last": 60.0}
+
+
+def test_returns_by_model_say_of_the_reports_model_what_the_report_says(crm, agreement):
+    entries, _, journeys, _ = path_of(crm, agreement)
+    pipeline = build_pipeline(entries, crm.opportunities, crm.contact_roles, as_of=crm.as_of)
+    waiting = build_journeys(crm.touches, pipeline, crm.contact_roles, time_zone=agreement.time_zone)
+    returns = whole_returns(crm, agreement)
+    rows = returns_by_model(compare_models(journeys), returns, crm.campaigns, compare_models(waiting))
+    ours = rows[rows["model"] == "linear"].reset_index(drop=True)
+    columns = ["path", "cost_with_children", "credit_with_children", "pipeline_with_children", "roi"]
+    pd.testing.assert_frame_equal(ours[columns], returns[columns])
+    assert ours["pipeline_with_children"].sum() > 0
+    assert rows[rows["depth"] == 0].groupby("model")["pipeline_with_children"].sum().unique().tolist() == [400.0]
+
+
+def test_returns_by_model_have_a_pipeline_only_where_the_returns_have_one(tree, compared):
+    returns = campaign_roi(make_credit(("d", "slush", 100.0)), costs_of(), tree)
+    assert "pipeline_with_children" not in returns_by_model(compared, returns, tree, compared)
+    assert len(returns_by_model(compared.head(0), returns, tree, compared)) == 0
 
 
 def shift_tables(rows):

@@ -97,6 +97,72 @@ def test_plot_roi_without_pipeline(returns):
     assert list(traces) == ["cost", "credit: won"] and len(traces["credit: won"]["text"]) == 4
 
 
+def by_model_of(returns):
+    """Make what returns_by_model returns: linear as given, and under first touch Ads earns 200 and Fairs 250.5."""
+    first = {"p": 450.5, "a": 200.0, "b": 250.5, "c": 20.0}
+    each = returns.assign(credit_with_children=returns["campaign_id"].map(first))
+    each = each.assign(roi=each["credit_with_children"] / each["cost_with_children"] - 1)
+    rows = pd.concat([returns.assign(model="linear"), each.assign(model="first_touch")])
+    return rows.assign(is_leaf=rows["campaign_id"] != "p", depth=rows["parent_id"].notna().astype(int))
+
+
+def menus_of(figure):
+    """Give a figure's menus as the file holds them: name → (the label pressed, label → arguments)."""
+    return {menu["name"]: (menu["buttons"][menu["active"]]["label"],
+                           {button["label"]: button["args"] for button in menu["buttons"]})
+            for menu in json.loads(figure.to_json())["layout"].get("updatemenus", ())}
+
+
+def test_plot_roi_switches_the_model_and_its_title(returns):
+    figure = plot_roi(returns.iloc[[0, 3]], "t", "EUR", by_model=by_model_of(returns), model="linear")
+    pressed, models = menus_of(figure)["Model"]
+    assert (pressed, list(models)) == ("linear", ["linear", "first touch"])
+    traces, layout = models["first touch"]                       # from the bottom: Ads, Fairs; Mail, EMEA
+    assert traces["x"] == [[200.0, 100.0, None, 300.0], [200.0, 250.5, 20.0, 450.5], [10.0] * 4]
+    assert traces["base"] == [None, None, traces["x"][1]]
+    assert [text.replace("\u00a0", " ") for text in traces["text"][2]] == [
+        "ROI −0 %", "ROI +150 %", "ROI –", "ROI +50 %"]
+    assert layout == {"title.text": "EMEA returned +50\u00a0%"} and models["linear"][1] == {"title.text": "t"}
+    drawn = json.loads(figure.to_json())["data"]
+    assert [trace["x"] for trace in drawn] == models["linear"][0]["x"]
+
+
+def test_plot_roi_opens_a_row(returns):
+    figure = plot_roi(returns.iloc[[0, 3]], "t", "EUR", by_model=by_model_of(returns), model="linear")
+    pressed, shown = menus_of(figure)["Show"]
+    assert (pressed, list(shown)) == ("Programmes", ["Programmes", "EMEA"])
+    assert shown["EMEA"] == [{"xaxis.range": [0, 360.5], "height": 298, "yaxis.range": [-0.5, 1.5]}]   # Fairs, with 10
+    assert shown["Programmes"] == [{"xaxis.autorange": True, "height": 298, "yaxis.range": [1.5, 3.5]}]
+    assert json.loads(figure.to_json())["layout"]["yaxis"]["range"] == [1.5, 3.5]
+    assert [trace.y for trace in figure.data] == [("a", "b", "c", "p")] * 3
+
+
+def test_plot_tree_switches_the_model_and_opens_a_branch(returns):
+    figure = plot_tree(by_model_of(returns).iloc[:4], "t", "EUR", by_model_of(returns), "first_touch")
+    pressed, models = menus_of(figure)["Model"]
+    assert pressed == "first touch" and models["first touch"][1] == {"title.text": "t"}
+    traces, layout = models["linear"]
+    assert [text.replace("\u00a0", " ") for text in traces["text"][0]] == [
+        "€450 credit<br>ROI +50 %", "€100 credit<br>ROI −50 %", "€350 credit<br>ROI +250 %"]
+    assert traces["marker.colors"][0][2] == "rgb(0, 114, 178)"
+    assert layout["title.text"].startswith("67\u00a0% of the cost")                 # Ads: 200.01 of 300.01
+    assert menus_of(figure)["Show"] == ("Whole tree", {"Whole tree": [{"level": [""]}], "EMEA": [{"level": ["p"]}]})
+
+
+def test_figures_without_models_or_below_have_no_menus(returns):
+    alone = by_model_of(returns).query("model == 'linear' and campaign_id == 'c'")
+    for figure in (plot_roi(returns, "t", "EUR"), plot_tree(returns, "t", "EUR"),
+                   plot_roi(alone, "t", "EUR", by_model=alone, model="linear"),
+                   plot_roi(alone, "t", "EUR", by_model=alone.head(0), model="linear")):
+        assert not menus_of(figure)
+
+
+def test_menus_hold_names_that_are_not_markup(returns):
+    evil = returns.assign(campaign_name=returns["campaign_name"].replace("EMEA", EVIL))
+    figure = plot_roi(evil.iloc[[0, 3]], "t", "EUR", by_model=by_model_of(evil), model="linear")
+    assert list(menus_of(figure)["Show"][1])[1] == SAFE
+
+
 def test_plot_tree_draws_the_costs_that_are_known(returns):
     (tree,) = traces_of(plot_tree(returns, "t", "EUR")).values()
     assert tree["ids"] == ["p", "a", "b"] and tree["parents"] == ["", "p", "p"]

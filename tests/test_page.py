@@ -1,10 +1,14 @@
 """A page shows what a notebook shows, and obeys nothing that is in it."""
 
+import base64
+import hashlib
+import json
 import re
 
 import pytest
 
-from attribution.page import PLOTLY, render_page
+from attribution.language import spoken
+from attribution.page import DARK, PLOTLY, render_page
 
 
 def page(*outputs, markdown="# Won <i>& lost</i>"):
@@ -57,9 +61,55 @@ def test_page_embeds_an_image():
     assert 'src="data:image/png;base64,aGk="' in page(shown(image_png="aGk=\n"))
 
 
-def test_page_without_figures_runs_no_script():
-    text = page(shown(text_plain="12"))
-    assert "script-src 'none'" in text and "<script" not in text
+def test_page_carries_only_the_libraries_that_it_uses():
+    table = shown(text_html='<div class="table"><table></table></div>')
+    pages = {"text": [shown(text_plain="12")], "figure": [figure("t")], "table": [table], "both": [table, figure("t")]}
+    runs = {name: page(*outputs).count("'sha256-") for name, outputs in pages.items()}
+    assert runs == {"text": 1, "figure": 2, "table": 2, "both": 3}      # our own, Plotly's, DataTables'
+    assert len(page(shown(text_plain="12"))) < 50_000 < 4_000_000 < len(page(figure("t")))
+
+
+def test_page_allows_nothing_but_its_own_scripts():
+    text = page(figure("t"), shown(text_html='<div class="table"><table></table></div>'))
+    (policy,) = re.findall('<meta http-equiv="Content-Security-Policy" content="(.*?)">', text)
+    rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
+    scripts = re.findall("<script(?: type=.module.)?>(.*?)</script>", text, re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    assert rules == {"default-src": "'none'", "style-src": "'unsafe-inline'", "img-src": "data: blob:",
+                     "base-uri": "'none'", "form-action": "'none'",
+                     "script-src": " ".join(f"'sha256-{each}'" for each in hashes)}
+    assert len(hashes) == 3
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', re.sub("<script.*?</script>", "", text, flags=re.DOTALL))
+
+
+def test_page_furnishes_tables_with_the_bundle_of_itables():
+    text = page(shown(text_html='<div class="table"><table></table></div>'))
+    assert re.search(r"\nfurnishTables\(\w+\);\n</script>", text) and "DataTables" in text
+
+
+def test_page_speaks_the_language_asked_for_and_leaves_the_other_alone():
+    cells = [{"cell_type": "markdown", "source": "# R\n\n## One"}]
+    assert '<html lang="en">' in page() and ">Contents</h2>" in page(markdown="# R\n\n## One")
+    said = render_page({"cells": cells}, [], "fi")
+    assert '<html lang="fi">' in said and ">Sisällys</h2>" in said and "Contents" not in body_of(said)
+    assert spoken() == "en"
+
+
+def house_of(text):
+    return json.loads(re.search('id="house">(.*?)</script>', text)[1])
+
+
+def test_page_tells_plotly_how_finnish_writes():
+    said = house_of(render_page({"cells": []}, [], "fi"))
+    assert said["config"]["locale"] == said["locale"]["name"] == "fi"
+    form = said["locale"]["format"]
+    assert (form["decimal"], form["thousands"]) == (",", "\u00a0")
+    assert (form["days"][0], form["days"][6], form["months"][0]) == ("sunnuntai", "lauantai", "tammikuu")
+    assert house_of(page())["locale"] is None and "locale" not in house_of(page())["config"]
+
+
+def test_colours_of_the_dark_can_be_turned_back():
+    assert len(set(DARK.values()) | set(DARK)) == 2 * len(DARK)
 
 
 def test_figure_cannot_end_its_own_script():
@@ -68,11 +118,24 @@ def test_figure_cannot_end_its_own_script():
     assert "\\u003c/script>\\u003cscript>alert(1)" in body
 
 
+def test_figure_shows_its_menus_as_native_ones():
+    buttons = [{"label": "linear", "method": "update", "args": [{"x": [[1]]}, {"title.text": "a &lt;A&gt;<br>b"}]},
+               {"label": "&lt;i&gt;", "method": "relayout", "args": [{"height": 9}]}]
+    body = body_of(page(figure("t", updatemenus=[{"name": "Mo<del", "active": 1, "buttons": buttons}])))
+    assert ('<label>Mo&lt;del <select autocomplete="off"><option>linear</option>'
+            "<option selected>&lt;i&gt;</option></select></label>") in body
+    said = json.loads(re.search('<script type="application/json">(.*?)</script>', body)[1])
+    assert said["menus"] == [{"buttons": [
+        {"method": "update", "args": buttons[0]["args"], "caption": "a <A> b"},
+        {"method": "relayout", "args": [{"height": 9}]}]}]
+    assert "updatemenus" not in said["layout"] and said["heading"] == {"text": "t"}
+
+
 def test_figures_are_numbered_and_their_titles_are_text():
     body = body_of(page(figure("first &lt;A&gt;"), figure("<b>second</b>", width=900)))
     assert re.findall(r'<div class="figure" id="(figure-\d)"', body) == ["figure-1", "figure-2"]
-    assert re.findall(r'<p class="figure-title"[^>]*>(.*?)</p>', body) == ["first &lt;A&gt;", "second"]
-    assert '"width": 900' not in body
+    assert re.findall(r'<figcaption[^>]*>(.*?)</figcaption>', body) == ["first &lt;A&gt;", "second"]
+    assert '"width":900' not in body and '"height":450' in body
 
 
 def test_contents_lead_to_second_level_headings():

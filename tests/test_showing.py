@@ -36,6 +36,18 @@ def test_show_table_writes_every_kind_as_a_reader_reads_it(table):
     assert cells[13:] == ["", "", "−25 %", "", "100 %", "4", "2.0", "no", "", "", ""]
 
 
+def test_show_table_carries_the_values_that_it_is_sorted_by(table):
+    html = bundle_of(show_table(table, "s", "T", time_zone="Europe/Helsinki"))["text/html"]
+    cells = re.findall(r'<td class="(\w+)"(?: data-order="([^"]*)")?>', html)
+    assert cells[:12] == [
+        ("name", ""), ("id", ""), ("money", "1234.5"), ("ratio", "0.5"), ("number", "1.5"), ("share", "0.123"),
+        ("count", "3"), ("number", "1.25"), ("text", ""), ("moment", "2026-11-01T00:30:00"),
+        ("day", "2026-10-31T00:00:00"), ("count", "365")]
+    second = [order for form, order in cells[12:] if form in ("money", "number", "moment", "day")]
+    assert second == ["", "", "2.0", "", ""]
+    assert html.count("data-order") == 18                    # on blanks too, or they would be sorted by their text
+
+
 def test_show_table_heads_columns_with_readers_names(table):
     html = bundle_of(show_table(table, "s", "The <title>"))["text/html"]
     heads = re.findall("<th [^>]*>([^<]*)</th>", html)

@@ -16,7 +16,7 @@ EXPECTED_CAUSES = {"closed since": marked("entered since"), "booked late": marke
 OTHER_CAUSES = {"cost changed": marked("cost changed"), "other records changed": marked("other records changed")}
 #: What the columns of these tables are called.
 CHANGE_NAMES = {
-    "then": marked("then"), "now": marked("today"), "difference": marked("difference"), "cause": marked("cause"),
+    "then": marked("reported then"), "now": marked("today"), "difference": marked("difference"), "cause": marked("cause"),
     "causes": marked("causes"), "closed_then_on": marked("closed, then"), "closed_now_on": marked("closed, today"),
     "value_then": marked("value, then"), "value_now": marked("value, today"), "credit_then": marked("credit, then"),
     "credit_now": marked("credit, today"), "n_touches_new": marked("touches more"),
@@ -39,7 +39,7 @@ CHANGE_NAMES = {
     "handed_over_at": marked("handed over"), "due_at": marked("due"), "first_attempt_at": marked("first contact"),
     "response_hours": marked("business hours to it"), "raw_hours": marked("hours to it"), "became": marked("outcome"),
     "outcome": marked("outcome, as a code"),
-    "is_counted": marked("limit passed"), "kept_attempts": marked("attempts kept"), "left_at": marked("left")}
+    "is_counted": marked("limit passed"), "kept_attempts": marked("promised attempts made"), "left_at": marked("left")}
 #: What a reader sees of each table; the workbook has all columns.
 CHANGE_COLUMNS = ("conversion_id", "campaign_name", "cause", "credit_then", "credit_now", "difference", "value_then",
                   "value_now", "closed_then_on", "closed_now_on", "n_touches_new", "n_touches_gone")

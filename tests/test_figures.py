@@ -261,7 +261,7 @@ def test_figures_in_finnish_name_everything_and_mark_numbers_as_finnish_does(fin
         "kohdistettu kampanjoille", "ei kampanjan kosketusta", "suunnitelma"]
     assert list(figure.data[0].x) == ["9/2026", "10/2026"]
     assert figure.data[2].hovertemplate == "suunnitelma %{x}: %{y:,.0f} EUR"
-    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("sulkemiskuukausi", "voitettu, EUR")
+    assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("päättymiskuukausi", "voitettu, EUR")
     ends = plot_ranges(ranges_of(returns), "t", "EUR").data[-2].customdata[-1]
     assert ends.replace("\u00a0", " ") == "tasajako: 446 €<br>viime kosketus: 456 €"
 

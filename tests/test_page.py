@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from attribution.language import spoken
+from attribution.language import speaking, spoken
 from attribution.page import DARK, PLOTLY, render_page
 
 
@@ -87,10 +87,11 @@ def test_page_furnishes_tables_with_the_bundle_of_itables():
     assert re.search(r"\nfurnishTables\(\w+\);\n</script>", text) and "DataTables" in text
 
 
-def test_page_speaks_the_language_asked_for_and_leaves_the_other_alone():
+def test_page_speaks_the_language_that_is_spoken():
     cells = [{"cell_type": "markdown", "source": "# R\n\n## One"}]
     assert '<html lang="en">' in page() and ">Contents</h2>" in page(markdown="# R\n\n## One")
-    said = render_page({"cells": cells}, [], "fi")
+    with speaking("fi"):
+        said = render_page({"cells": cells}, [])
     assert '<html lang="fi">' in said and ">Sisällys</h2>" in said and "Contents" not in body_of(said)
     assert spoken() == "en"
 
@@ -100,7 +101,8 @@ def house_of(text):
 
 
 def test_page_tells_plotly_how_finnish_writes():
-    said = house_of(render_page({"cells": []}, [], "fi"))
+    with speaking("fi"):
+        said = house_of(render_page({"cells": []}, []))
     assert said["config"]["locale"] == said["locale"]["name"] == "fi"
     form = said["locale"]["format"]
     assert (form["decimal"], form["thousands"]) == (",", "\u00a0")

@@ -31,7 +31,7 @@ def published(tmp_path_factory):
 def copy(published, tmp_path):
     month = tmp_path / "2026-09"
     month.mkdir()
-    for path in published.iterdir():
+    for path in [path for path in published.iterdir() if path.is_file()]:
         (month / path.name).write_bytes(path.read_bytes())
     return month
 

@@ -16,7 +16,8 @@ EXPECTED_CAUSES = {"closed since": marked("entered since"), "booked late": marke
 OTHER_CAUSES = {"cost changed": marked("cost changed"), "other records changed": marked("other records changed")}
 #: What the columns of these tables are called.
 CHANGE_NAMES = {
-    "then": marked("reported then"), "now": marked("today"), "difference": marked("difference"), "cause": marked("cause"),
+    "then": marked("reported then"), "now": marked("today"), "difference": marked("difference"),
+    "cause": marked("cause"),
     "causes": marked("causes"), "closed_then_on": marked("closed, then"), "closed_now_on": marked("closed, today"),
     "value_then": marked("value, then"), "value_now": marked("value, today"), "credit_then": marked("credit, then"),
     "credit_now": marked("credit, today"), "n_touches_new": marked("touches more"),

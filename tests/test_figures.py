@@ -121,7 +121,7 @@ def test_plot_roi_switches_the_model_and_its_title(returns):
     assert traces["x"] == [[200.0, 100.0, None, 300.0], [200.0, 250.5, 20.0, 450.5], [10.0] * 4]
     assert traces["base"] == [None, None, traces["x"][1]]
     assert [text.replace("\u00a0", " ") for text in traces["text"][2]] == [
-        "ROI −0 %", "ROI +150 %", "ROI –", "ROI +50 %"]
+        "ROI 0 %", "ROI +150 %", "ROI –", "ROI +50 %"]
     assert layout == {"title.text": "EMEA returned +50\u00a0%"} and models["linear"][1] == {"title.text": "t"}
     drawn = json.loads(figure.to_json())["data"]
     assert [trace["x"] for trace in drawn] == models["linear"][0]["x"]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from attribution.agreement import month_days
 from attribution.agreement_file import find_beside
-from attribution.report import ROOT, hash_file, name_report, read_manifest
+from attribution.inputs import ROOT, hash_file
+from attribution.report import name_report, read_manifest
 from attribution.restated import Previous
 from attribution.sources import find_folder
 from attribution.workbook import NUMBERS, TIMES, find_tables

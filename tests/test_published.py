@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 from notebook_cases import write_notebook
 
+from attribution.inputs import ROOT, hash_file
 from attribution.published import DEFINING, find_published, read_definitions, read_previous, read_table
-from attribution.report import ROOT, hash_file, read_parameters, run_report
+from attribution.report import run_report
+from attribution.running import read_parameters
 
 SHOW = """\
 import pandas as pd

@@ -302,7 +302,7 @@ def _agreement_check(arguments: argparse.Namespace) -> None:
     lacking = crm.missing[~crm.missing["source"].str.startswith("agreement.toml")]      # the findings say those
     lines = [*_lines(check_agreement(crm, agreement)), *_lines(lacking)]
     said = f"{count(len(agreement.stages), 'stage')}, {count(len(agreement.promises), 'promise')}"
-    print(*lines, f"agreement.toml: {said}; {count(len(lines), 'thing')} to look at", sep="\n")
+    print(_printable("\n".join([*lines, f"agreement.toml: {said}; {count(len(lines), 'thing')} to look at"])))
 
 
 def _lines(table) -> list[str]:

@@ -7,16 +7,20 @@ import hashlib
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from attribution.agreement_file import find_beside
+from attribution.sources import describe_columns, find_folder, list_files
 from attribution.tables import TableError
 
 ROOT = Path(__file__).parents[1]
-SPEND = "spend.csv"
+csv.field_size_limit(2**31 - 1)                      # a template or a note in a cell may be longer than the default
+SPEND, SPEND_COLUMNS = "spend.csv", ("campaign_id", "spent_on", "cost")
+UNREADABLE = (csv.Error, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
 CHANGES = ["file", "row", "column", "before", "after"]
 
 
@@ -43,23 +47,16 @@ def hash_file(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _data_files(data_dir: str) -> dict[str, Path]:
-    """Name the export's files, of the folder and of those right below it, as the reader looks for them."""
-    from attribution.sources import find_folder
-    data = find_folder(data_dir)
-    exported = sorted([*data.glob("*.csv"), *data.glob("*/*.csv")]) if data.is_dir() else []
-    named = {path.relative_to(data).as_posix(): path for path in exported} or {data.name: data}
-    return named | {path.name: path for path in find_settings(data_dir)}
-
-
 def find_settings(data_dir: str) -> list[Path]:
     """Give the paths of the company's own files, agreement and spend ledger, whether they are there or not."""
-    from attribution.sources import find_folder
     return [find_beside(find_folder(data_dir), name) for name in ("agreement.toml", SPEND)]
 
 
+def _data_files(data_dir: str) -> dict[str, Path]:
+    return list_files(data_dir) | {path.name: path for path in find_settings(data_dir)}
+
+
 def _previous_files(previous: str, report: str) -> dict[str, Path]:
-    from attribution.sources import find_folder
     return {f"previous/{name}": find_folder(previous) / name for name in ("manifest.json", f"{report}.ipynb")}
 
 
@@ -67,8 +64,8 @@ def keep_inputs(files: Sequence[Mapping[str, Path]], digests: Sequence[Mapping[s
                 is_copied: bool = True) -> None:
     """Keep each report's inputs, each file once under its sha256, packed, readable by the user alone.
 
-    Kept is a copy, or where is_copied is False a digest of each row. Raises TableError when a file has changed since it
-    was hashed.
+    Kept is a copy, or where is_copied is False a digest of each row, then in the place of any copy. Raises TableError
+    when a file has changed since it was hashed.
     """
     folder.mkdir(mode=0o700, exist_ok=True)
     found = {made_from[name]: (name, path) for each, made_from in zip(files, digests, strict=True)
@@ -77,8 +74,9 @@ def keep_inputs(files: Sequence[Mapping[str, Path]], digests: Sequence[Mapping[s
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() != digest:
             raise TableError(f"{path}: changed while the report was made. Make it again")
-        kind, kept = (".gz", data) if is_copied else (".rows.gz", _digest_rows(name, data))
+        kind, other, kept = (".gz", ".rows.gz", data) if is_copied else (".rows.gz", ".gz", _digest_rows(name, data))
         _write_privately(folder / (digest + kind), gzip.compress(kept, compresslevel=1, mtime=0))
+        (folder / (digest + other)).unlink(missing_ok=True)
 
 
 def _write_privately(path: Path, data: bytes) -> None:
@@ -88,8 +86,11 @@ def _write_privately(path: Path, data: bytes) -> None:
 
 
 def _digest_rows(name: str, data: bytes) -> bytes:
-    digests = [f"{file}\t{key}\t{_digest(row)}\n" for file, text in _tables(name, data)
-               for key, row in _rows(file, text).items()]
+    try:
+        digests = [f"{file}\t{key}\t{_digest(row)}\n" for file, text in _tables(name, data)
+                   for key, row in _rows(file, text).items()]
+    except UNREADABLE:                               # the reader has its own word on such a file, or does not read it
+        digests = []
     return "".join(digests).encode()
 
 
@@ -109,7 +110,6 @@ def _tables(name: str, data: bytes) -> Iterator[tuple[str, str]]:
 
 def _rows(file: str, text: str) -> dict[str, dict[str, str]]:
     """Give the rows of a CSV by their id where they have one of their own, else by number; other texts by lines."""
-    from attribution.sources import describe_columns
     if not file.lower().endswith(".csv"):
         return {f"line {number}": {"text": line} for number, line in enumerate(text.splitlines(), 1)}
     records = csv.reader(io.StringIO(text))
@@ -139,7 +139,7 @@ def _unpack(kept: Path, digest: str) -> bytes | None:
     """Give a kept copy, or nothing where there is none that is whole."""
     try:
         data = gzip.decompress((kept / f"{digest}.gz").read_bytes())
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return None
     return data if hashlib.sha256(data).hexdigest() == digest else None
 
@@ -162,11 +162,13 @@ def changed_inputs(digests: Mapping[str, str], files: Mapping[str, Path], kept: 
 
 
 def _changed_rows(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:
+    """Compare a file row by row; one that has no rows to read is only said to be another."""
     then = _unpack(kept, digest)
-    if then is not None:
-        found = [change for file in _both(name, then, now) for change in _compare_texts(*file)]
-    else:
-        found = _compare_digests(name, digest, now, kept)
+    try:
+        found = ([change for file in _both(name, then, now) for change in _compare_texts(*file)] if then is not None
+                 else _compare_digests(name, digest, now, kept))
+    except UNREADABLE:
+        found = []
     return found or [(name, "", "", digest[:12], hashlib.sha256(now).hexdigest()[:12])]
 
 
@@ -192,9 +194,8 @@ def _compare_texts(file: str, then: str, now: str) -> list[tuple]:
 
 
 def _plain(file: str, column: str, *values: str) -> tuple[str, ...]:
-    """Give the values of the spend ledger, and of columns without words; of others say only that they differ."""
-    from attribution.sources import describe_columns
-    is_plain = Path(file).name == SPEND or column in describe_columns(file)[1]
+    """Give the values of columns without words; of others say only that they differ."""
+    is_plain = column in (SPEND_COLUMNS if file == SPEND else describe_columns(file)[1])
     return values if is_plain else ("(not shown)", "(another)")
 
 
@@ -212,7 +213,7 @@ def _compare_lines(file: str, then: str, now: str) -> list[tuple]:
 def _compare_digests(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:
     try:
         lines = gzip.decompress((kept / f"{digest}.rows.gz").read_bytes()).decode().splitlines()
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         return []
     before = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in lines}
     after = {(file, key): _digest(row) for file, text in _tables(name, now) for key, row in _rows(file, text).items()}

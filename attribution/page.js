@@ -127,7 +127,7 @@ dress();
 drawNext(figures);
 
 // A sheet's width is not known until it is laid out, which is too late to draw for it: A4 and Letter, lying, hold 940 px.
-function print(isNow) {
+function dressForPrint(isNow) {
   isPrinting = isNow;
   for (const figure of figures) {
     const zoom = Math.min(0.72, 480 / figure.node.clientHeight);
@@ -135,8 +135,8 @@ function print(isNow) {
     figure.draw({width: isNow ? 940 / zoom : undefined});
   }
 }
-addEventListener("beforeprint", () => print(true));
-addEventListener("afterprint", () => print(false));
+addEventListener("beforeprint", () => dressForPrint(true));
+addEventListener("afterprint", () => dressForPrint(false));
 
 // A spreadsheet would run text that begins like a formula.
 function write(cell) {

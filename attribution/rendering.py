@@ -7,18 +7,20 @@ import tempfile
 from pathlib import Path
 
 from attribution.page import PLOTLY
+from attribution.showing import find_shown
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
+#: Where nothing answers: a figure that asked for anything would not get it.
+_NOWHERE = "http://127.0.0.1:9"
+
 #: Nothing of the browser's own may run beside the page or ask the network for anything.
 _QUIET = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-          "--disable-component-update", "--disable-sync", "--disable-extensions", "--no-pdf-header-footer")
+          "--disable-component-update", "--disable-sync", "--disable-extensions", "--no-pdf-header-footer",
+          f"--proxy-server={_NOWHERE}")
 
 #: A slide of 1920 x 1080, on which text is half as large again as on the page.
 _SLIDE = {"width": 1280, "height": 720, "scale": 1.5, "format": "png"}
-
-#: Where nothing answers: a figure that asked for anything would not get it.
-_NOWHERE = "http://127.0.0.1:9"
 
 
 class RenderError(RuntimeError):
@@ -91,8 +93,7 @@ def draw_figures(notebook: str | Path) -> list[Path]:
     """
     import nbformat
     notebook = Path(notebook).resolve()
-    outputs = [output for cell in nbformat.read(notebook, 4)["cells"] for output in cell.get("outputs", ())]
-    figures = [output["data"][PLOTLY] for output in outputs if PLOTLY in output.get("data", {})]
+    figures = find_shown(nbformat.read(notebook, 4), PLOTLY)
     targets = [notebook.with_name(f"{notebook.stem}-{number}.png") for number in range(1, len(figures) + 1)]
     if figures:
         with tempfile.TemporaryDirectory(prefix=f".{notebook.stem}-", dir=notebook.parent) as place:

@@ -6,11 +6,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import requires, version
 from pathlib import Path
-from platform import platform, python_version
+from platform import machine, python_version, system
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from attribution.language import _, marked, speaking
 from attribution.months import known_until
 from attribution.page import render_page
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
-from attribution.tables import CRM
+from attribution.tables import CRM, TableError
 from attribution.workbook import find_tables, write_workbook
 
 #: The folder in a month's folder that holds the inputs of its reports, for the user's eyes alone.
@@ -47,16 +48,19 @@ def run_reports(runs: Mapping[str | Path, dict], out: str | Path = "reports", *,
     runs = {Path(notebook): read_parameters(notebook) | check_parameters(notebook, parameters)
             for notebook, parameters in runs.items()}
     month = _month_folder(runs, out)
-    files = [find_inputs(notebook, parameters, name_report(notebook, parameters))
-             for notebook, parameters in runs.items()]
+    reports = [(notebook, parameters, name_report(notebook, parameters)) for notebook, parameters in runs.items()]
+    files = [find_inputs(*report) for report in reports]
     inputs = [hash_inputs(found) for found in files]
     read_manifest(month)
-    with replacing(month) as draft:
+    with replacing(month) as draft, ThreadPoolExecutor(1) as beside:
+        _copy_others(month, draft, [name for *_run, name in reports])
+        kept = beside.submit(keep_inputs, files, inputs, draft / PRIVATE, is_copied=is_copied)
         executed = execute_notebooks(list(runs.items()), progress=progress, timeout_seconds=timeout_seconds)
-        _copy_others(month, draft, [name_report(notebook, parameters) for notebook, parameters in runs.items()])
-        for (notebook, parameters), cells, made_from in zip(runs.items(), executed, inputs, strict=True):
+        kept.result()
+        if [hash_inputs(find_inputs(*report)) for report in reports] != inputs:
+            raise TableError(f"{month}: the inputs changed while its reports were made. Make them again")
+        for (notebook, parameters, _name), cells, made_from in zip(reports, executed, inputs, strict=True):
             write_report(draft, notebook, cells, parameters, made_from)
-        keep_inputs(files, inputs, draft / PRIVATE, is_copied=is_copied)
         _drop_unnamed(draft)
     return month
 
@@ -137,7 +141,7 @@ def write_report(folder: Path, notebook: Path, executed: dict, parameters: dict,
     others = read_manifest(folder)
     ours = {"made_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", "notebook": notebook.name, "parameters": parameters,
             "inputs": inputs, "outputs": {path.name: hash_file(path) for path in outputs},
-            "packages": list_packages(), "platform": platform()}
+            "packages": list_packages(), "platform": f"{system()} {machine()}"}
     text = json.dumps(others | {name: ours}, indent=2, sort_keys=True)
     manifest.write_text(text + "\n", encoding="utf-8", newline="\n")
 
@@ -210,7 +214,8 @@ def _lock(workshop: Path, folder: Path) -> int | None:
     busy = ReportError(f"{folder}: another run is making it. Wait for its end, or stop it")
     if os.name != "posix":                           # no such lock there: the folder itself is one
         if workshop.exists():
-            raise busy
+            raise ReportError(f"{folder}: another run is making it, or was killed. If none is going on, move "
+                              f"{workshop / 'old'} back to {folder}, if it is there, and remove {workshop}")
         return workshop.mkdir()
     import fcntl
     while True:

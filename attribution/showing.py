@@ -14,6 +14,21 @@ from attribution.sentences import NAMES, name_campaigns
 TABLE_MIME = "application/vnd.attribution-kit.table.v1+json"
 
 
+def list_outputs(notebook: dict) -> list[dict]:
+    """List what an executed notebook's cells put out, in order."""
+    return [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
+
+
+def find_shown(notebook: dict, mime: str) -> list:
+    """Find everything of one kind that an executed notebook shows, in order.
+
+    >>> shown = {"cell_type": "code", "outputs": [{"data": {"text/plain": "1"}}, {"text": "printed"}]}
+    >>> find_shown({"cells": [{"cell_type": "markdown"}, shown]}, "text/plain")
+    ['1']
+    """
+    return [output["data"][mime] for output in list_outputs(notebook) if mime in output.get("data", {})]
+
+
 class Shown:
     """Something a notebook shows: HTML for the reader, text for a terminal, and a table's cells for the workbook."""
 
@@ -128,7 +143,7 @@ def _table_html(rows: pd.DataFrame, n: int, shown: dict[str, str], formats: dict
     said = _("The first {n} of {total} rows; all of them are in the workbook.").format(
         n=number(len(rows)), total=number(n))
     more = f'<p class="note">{html.escape(said)}</p>' if n > len(rows) else ""
-    empty = '<p class="note">No rows.</p>' if not n else ""
+    empty = f'<p class="note">{html.escape(_("No rows."))}</p>' if not n else ""
     caption = f"<caption><span>{html.escape(title)}</span></caption>"
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     return f'<div class="table" tabindex="0" role="region" aria-label="{html.escape(title)}">{table}</div>{more}{empty}'

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
@@ -11,11 +12,11 @@ from tempfile import TemporaryDirectory
 import nbformat
 import pandas as pd
 
-from attribution.inputs import changed_inputs, find_inputs, hash_file, hash_inputs, restore_inputs
+from attribution.inputs import ROOT, changed_inputs, find_inputs, hash_file, hash_inputs, restore_inputs
 from attribution.page import PLOTLY
 from attribution.report import PLACES, PRIVATE, list_packages, name_report, read_manifest, write_report
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
-from attribution.showing import TABLE_MIME
+from attribution.showing import TABLE_MIME, find_shown, list_outputs
 from attribution.sources import find_folder
 from attribution.workbook import find_tables
 
@@ -24,12 +25,13 @@ KINDS = ("published", "input", "package", "run", "table", "figure", "text", "out
 DIFFERENCES = ["report", "kind", "name", "place", "before", "after"]
 
 
-def verify_month(month: str | Path, notebooks: str | Path = "notebooks", *, from_copy: bool = False,
+def verify_month(month: str | Path, notebooks: str | Path = ROOT / "notebooks", *, from_copy: bool = False,
                  progress: bool = False, timeout_seconds: float = TIMEOUT_SECONDS) -> pd.DataFrame:
     """Run a month's reports again and compare: every published file, input, table, figure and sentence.
 
-    The notebooks are those of the folder `notebooks`, never copies; the inputs are those where the reports found them,
-    or their kept copies where they are gone, or from_copy asks for them. The month's folder is only read.
+    The notebooks are those of the folder `notebooks`, this project's, never ones beside the reports; the inputs are
+    those where the reports found them, or their kept copies where they are gone, or from_copy asks for them. The
+    month's folder is only read.
     Returns one row per difference: report, kind (one of KINDS), name (of the file, table, figure), place in it, before
     (as published), after (as of now). No rows: all is identical to the byte.
     Raises ValueError when the folder holds no reports, or a copy is needed that was not kept.
@@ -40,7 +42,7 @@ def verify_month(month: str | Path, notebooks: str | Path = "notebooks", *, from
         raise ValueError(f"{month}: holds no manifest.json that names a report. Name a month's folder, such as "
                          "reports/2026-10")
     with TemporaryDirectory(prefix="kit-") as place:
-        runs = [(find_folder(notebooks) / said["notebook"], _parameters(month, name, said, Path(place), from_copy))
+        runs = [(Path(notebooks) / said["notebook"], _parameters(month, name, said, Path(place), from_copy))
                 for name, said in manifest.items()]
         again = _run(runs, manifest, Path(place), progress=progress, timeout_seconds=timeout_seconds)
         found = [row for (name, said), run in zip(manifest.items(), runs, strict=True)
@@ -51,7 +53,9 @@ def verify_month(month: str | Path, notebooks: str | Path = "notebooks", *, from
 def _check_entry(month: Path, name: str, said) -> dict:
     """Refuse a manifest that is not ours, or whose names lead elsewhere: it may have come from anywhere."""
     try:
-        is_ours = (isinstance(said["parameters"], dict) and isinstance(said["packages"], dict)
+        is_ours = (all(isinstance(value, str | int | float | None) for value in said["parameters"].values())
+                   and all(isinstance(said["parameters"].get(key), str | None) for key in PLACES)
+                   and isinstance(said["packages"], dict)
                    and all(re.fullmatch("[0-9a-f]{64}", digest)
                            for digest in [*said["inputs"].values(), *said["outputs"].values()])
                    and Path(said["notebook"]).name == said["notebook"] and not re.search(r"[/\\:]", name)
@@ -69,7 +73,8 @@ def _parameters(month: Path, name: str, said: Mapping, place: Path, from_copy: b
     """Give a report's parameters, with the kept copies in the place of inputs that are gone."""
     parameters = said["parameters"]
     places = {key: find_folder(parameters[key]) for key in PLACES if parameters.get(key)}
-    wanted = [key for key, path in places.items() if from_copy or not path.exists()]
+    is_gone = {key: not path.exists() or path.resolve() == month.resolve() for key, path in places.items()}
+    wanted = [key for key in places if from_copy or is_gone[key]]
     if not wanted:
         return parameters
     folder = place / "inputs" / name
@@ -89,19 +94,18 @@ def _run(runs: list[tuple[Path, dict]], manifest: Mapping[str, dict], place: Pat
         executed = execute_notebooks(runs, **how)
         for (notebook, parameters), cells, (name, said) in zip(runs, executed, manifest.items(), strict=True):
             inputs, given = hash_inputs(find_inputs(notebook, parameters, name)), parameters | said["parameters"]
-            write_report(folder, notebook, _as_given(cells, parameters, given), given, inputs)
+            write_report(folder, notebook, _as_given(cells, given), given, inputs)
     except (ReportError, ValueError) as error:
         return str(error)
     return folder
 
 
-def _as_given(executed: dict, parameters: dict, given: dict) -> dict:
-    """Name the places of the inputs as the report named them, where copies were used."""
-    swaps = {repr(parameters[key])[1:-1]: repr(given[key])[1:-1] for key in PLACES if parameters.get(key)}
+def _as_given(executed: dict, given: dict) -> dict:
+    """Write the parameters as the report had them, where copies lay elsewhere."""
+    from papermill.translators import PythonTranslator
     for cell in executed["cells"]:
         if "injected-parameters" in cell["metadata"].get("tags", ()):
-            for used, named in swaps.items():
-                cell["source"] = cell["source"].replace(f'"{used}"', f'"{named}"')
+            cell["source"] = PythonTranslator.codify(given, "Parameters")
     return executed
 
 
@@ -111,7 +115,7 @@ def _compare_report(month: Path, name: str, said: Mapping, run: tuple[Path, dict
              for file, digest in said["outputs"].items() if _short_digest(month / file) != digest[:12]]
     if isinstance(again, str):
         found.append(("run", "the reports", "", "made", again))
-    elif {file: hash_file(again / file) for file in said["outputs"]} != said["outputs"]:
+    elif found or {file: hash_file(again / file) for file in said["outputs"]} != said["outputs"]:
         found += _compare_outputs(month, name, said, again)
     if found:
         found += _causes(month, said, find_inputs(*run, name))
@@ -135,13 +139,11 @@ def _causes(month: Path, said: Mapping, files: Mapping[str, Path]) -> list[tuple
 def _compare_outputs(month: Path, name: str, said: Mapping, again: Path) -> list[tuple]:
     now = nbformat.read(again / f"{name}.ipynb", as_version=4)
     try:
-        then = nbformat.read(month / f"{name}.ipynb", as_version=4)
-    except (OSError, ValueError, AttributeError, KeyError):       # missing, or no notebook: said above
-        then = None
-    shown = compare_notebooks(then, now) if then is not None else []
-    files = [("output", file, "", digest[:12], _short_digest(again / file))
-             for file, digest in said["outputs"].items() if hash_file(again / file) != digest]
-    return shown + files
+        shown = compare_notebooks(nbformat.read(month / f"{name}.ipynb", as_version=4), now)
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError):
+        shown = []                                   # it is missing, or not a notebook of ours any more: said above
+    return shown + [("output", file, "", digest[:12], _short_digest(again / file))
+                    for file, digest in said["outputs"].items() if hash_file(again / file) != digest]
 
 
 def compare_notebooks(then: dict, now: dict) -> list[tuple]:
@@ -151,18 +153,14 @@ def compare_notebooks(then: dict, now: dict) -> list[tuple]:
     differs.
     """
     return [*_compare_tables(find_tables(then), find_tables(now)),
-            *_compare_figures(_shown(then, PLOTLY), _shown(now, PLOTLY)), *_compare_texts(_texts(then), _texts(now))]
-
-
-def _shown(notebook: dict, mime: str) -> list:
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    return [output["data"][mime] for output in outputs if mime in output.get("data", {})]
+            *_compare_figures(find_shown(then, PLOTLY), find_shown(now, PLOTLY)),
+            *_compare_texts(_texts(then), _texts(now))]
 
 
 def _texts(notebook: dict) -> list[str]:
     """Give the sentences, tiles and printed lines, in order: what is neither a table nor a figure."""
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    return [output["text"] if "text" in output else output.get("data", {}).get("text/plain", "") for output in outputs
+    return [output["text"] if "text" in output else output.get("data", {}).get("text/plain", "")
+            for output in list_outputs(notebook)
             if not {PLOTLY, TABLE_MIME} & output.get("data", {}).keys()]
 
 
@@ -181,15 +179,29 @@ def _compare_table(then: dict | None, now: dict | None) -> list[tuple]:
     if then is None or now is None:
         return [("", "there" if then else "not there", "there" if now else "not there")]
     if then["columns"] != now["columns"]:
-        return [("columns", *(", ".join(column["name"] for column in table["columns"]) for table in (then, now)))]
+        return [("columns", *(", ".join(f"{column['name']} ({column['label']})" for column in table["columns"])
+                              for table in (then, now)))]
     keys = _find_keys(then, now)
     before, after = (dict(zip(_row_names(table, keys), table["rows"], strict=True)) for table in (then, now))
-    title = [("title", then["title"], now["title"])] if then["title"] != now["title"] else []
-    changed = [(f"{row}, {column['name']}", _say(old, column["format"]), _say(new, column["format"]))
-               for row in before if row in after
-               for column, old, new in zip(then["columns"], before[row], after[row], strict=True) if old != new]
-    gone = [(row, "there", "not there") for row in before if row not in after]
-    return title + changed + gone + [(row, "not there", "there") for row in after if row not in before]
+    common = [row for row in before if row in after]
+    return [*_titles(then, now), *_cells(before, after, common, then["columns"]),
+            *[(row, "there", "not there") for row in before if row not in after],
+            *[(row, "not there", "there") for row in after if row not in before],
+            *_order(common, [row for row in after if row in before])]
+
+
+def _titles(then: dict, now: dict) -> list[tuple]:
+    return [("title", then["title"], now["title"])] if then["title"] != now["title"] else []
+
+
+def _cells(before: dict, after: dict, common: list[str], columns: list[dict]) -> list[tuple]:
+    return [(f"{row}, {column['name']}", _say(old, column["format"]), _say(new, column["format"])) for row in common
+            for column, old, new in zip(columns, before[row], after[row], strict=True) if old != new]
+
+
+def _order(then: list[str], now: list[str]) -> list[tuple]:
+    return [(f"place {n}", before, after) for n, (before, after) in enumerate(zip(then, now, strict=True), 1)
+            if before != after]
 
 
 def _find_keys(*tables: dict) -> list[int]:
@@ -203,7 +215,7 @@ def _find_keys(*tables: dict) -> list[int]:
 
 
 def _row_names(table: dict, keys: list[int]) -> list[str]:
-    return [" / ".join(str(row[at]).strip() for at in keys) if keys else f"row {number}"
+    return [" / ".join(str(row[at]) for at in keys) if keys else f"row {number}"
             for number, row in enumerate(table["rows"], 1)]
 
 
@@ -227,8 +239,10 @@ def _leaves(figure: dict) -> dict[str, object]:
     """Give everything a figure draws by its place: trace, point, value."""
     title = figure.get("layout", {}).get("title", {}).get("text", "")
     leaves = {"title": title} if title else {}
-    for number, trace in enumerate(figure.get("data", ()), 1):
-        leaves |= _trace_leaves(trace, f"{trace.get('type', 'trace')} {trace.get('name', number)}")
+    names = [f"{trace.get('type', 'trace')} {trace.get('name', number)}"
+             for number, trace in enumerate(figure.get("data", ()), 1)]
+    for trace, name in zip(figure.get("data", ()), _told_apart(names), strict=True):
+        leaves |= _trace_leaves(trace, name)
     layout = {key: value for key, value in figure.get("layout", {}).items() if key not in ("title", "template")}
     return leaves | ({"layout": json.dumps(layout, sort_keys=True)} if layout else {})
 
@@ -237,14 +251,29 @@ def _trace_leaves(trace: dict, name: str) -> dict[str, object]:
     """Name a trace's points by what stands on their axis of words, or else by number."""
     axis = next((trace[key] for key in ("labels", "x", "y") if isinstance(trace.get(key), list)
                  and trace[key] and isinstance(trace[key][0], str)), [])
+    points = _told_apart(list(map(str, axis)))
     leaves = {}
     for key, value in trace.items():
         each = value if isinstance(value, list) else [value]
         for number, leaf in enumerate(each):
-            point = axis[number] if len(axis) == len(each) and axis is not value else number + 1
+            point = points[number] if len(points) == len(each) and axis is not value else number + 1
             place = f"{name}, {point}: {key}" if isinstance(value, list) else f"{name}: {key}"
             leaves[place] = leaf if isinstance(leaf, str | int | float | None) else json.dumps(leaf, sort_keys=True)
     return leaves
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Number names that stand more than once.
+
+    >>> _told_apart(["a", "b", "a"])
+    ['a', 'b', 'a (2)']
+    """
+    seen: Counter = Counter()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(f"{name} ({seen[name]})" if seen[name] > 1 else name)
+    return apart
 
 
 def say_differences(differences: pd.DataFrame, reports: Iterable[str], n_each: int = 5) -> list[str]:
@@ -257,7 +286,7 @@ def say_differences(differences: pd.DataFrame, reports: Iterable[str], n_each: i
         rows = differences[differences["report"] == report]
         lines.append(f"{report}: {_summary(rows) if len(rows) else 'identical to the byte'}")
         for (kind, name), each in rows.groupby(["kind", "name"], sort=False):
-            lines += [f"  {_HEADINGS[kind].format(name=name)}", *_places(each, n_each)]
+            lines += [f"  {_HEADINGS[kind].format(name=_shorten(name))}", *_places(each, n_each)]
     return lines
 
 
@@ -268,7 +297,7 @@ def _summary(rows: pd.DataFrame) -> str:
 
 
 def _places(rows: pd.DataFrame, n_each: int) -> list[str]:
-    places = rows["place"].where(rows["place"] == "", rows["place"] + ": ").head(n_each)
+    places = [f"{_shorten(place)}: " * bool(place) for place in rows["place"].head(n_each)]
     said = [f"    {place}{_shorten(before)} → {_shorten(after)}"
             for place, before, after in zip(places, rows["before"], rows["after"], strict=False)]
     return said + [f"    and {len(rows) - n_each:,} more"] * (len(rows) > n_each)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from attribution.language import _, spoken
-from attribution.showing import TABLE_MIME
+from attribution.showing import TABLE_MIME, find_shown
 
 #: How a spreadsheet shows each format; the others are text.
 NUMBERS = {"money": "#,##0.00", "share": "0.0%", "ratio": "0.00", "count": "#,##0", "number": "#,##0.##"}
@@ -23,8 +23,7 @@ def find_tables(notebook: dict) -> list[dict]:
     >>> find_tables({"cells": [{"cell_type": "markdown"}, shown]})
     [{'sheet': 'roi'}]
     """
-    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", ())]
-    return [output["data"][TABLE_MIME] for output in outputs if TABLE_MIME in output.get("data", {})]
+    return find_shown(notebook, TABLE_MIME)
 
 
 def write_workbook(tables: list[dict], path: str | Path) -> Path:

@@ -6,11 +6,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from notebook_cases import write_notebook
+from processes import is_running, wait_for
 
 from attribution.report import run_report, run_reports
 from attribution.running import ReportError
@@ -38,21 +38,6 @@ def run_in_process(notebook, out, script="", **environment):
     shell = ["unshare", "-Urm", "bash", "-c", script, "bash"] if script else []
     return subprocess.Popen([*shell, sys.executable, "-c", code, str(notebook), str(out)], stdout=subprocess.PIPE,
                             stderr=subprocess.PIPE, text=True, env=os.environ | environment)
-
-
-def wait_for(happened, seconds=60):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @posix

@@ -122,7 +122,9 @@ def test_keep_inputs_refuses_a_file_that_changed_meanwhile(files, tmp_path):
 
 def test_restore_refuses_a_copy_that_is_broken_or_was_not_kept(files, tmp_path):
     digests = kept(files, tmp_path / "private")
-    (tmp_path / "private" / f"{digests['spend.csv']}.gz").write_bytes(b"\x1f\x8bbroken")
+    kept_copy = tmp_path / "private" / f"{digests['spend.csv']}.gz"
+    whole = kept_copy.read_bytes()
+    kept_copy.write_bytes(whole[:20] + bytes([whole[20] ^ 255]) + whole[21:])
     with pytest.raises(ValueError, match="private: holds no whole copy of spend.csv. Put the file back where the rep"):
         restore_inputs(digests, tmp_path / "private", tmp_path / "again")
 
@@ -141,3 +143,49 @@ def test_a_month_to_compare_with_counts_among_the_inputs(tmp_path):
     found = find_inputs(tmp_path / "none.ipynb", {"previous": str(before)}, "campaign_roi")
     assert Path(found.pop("requirements.lock")).is_file()
     assert found == {f"previous/{name}": before / name for name in ("manifest.json", "campaign_roi.ipynb")}
+
+
+def test_digests_take_the_place_of_copies_and_copies_that_of_digests(files, tmp_path):
+    for is_copied in (True, False, True):
+        kept(files, tmp_path / "private", is_copied=is_copied)
+        found = {path.name.partition(".")[2] for path in (tmp_path / "private").iterdir()}
+        assert found == {"gz" if is_copied else "rows.gz"}
+
+
+def test_words_in_the_spend_ledger_are_not_told(files, tmp_path):
+    files["spend.csv"].write_text("campaign_id,spent_on,cost,approved_by\n701A,2026-10-01,12.00,Ann\n")
+    digests = kept(files, tmp_path / "private")
+    files["spend.csv"].write_text("campaign_id,spent_on,cost,approved_by\n701A,2026-10-01,12.00,Bo\n")
+    assert rows_of(changed_inputs(digests, files, tmp_path / "private")) == [
+        ("spend.csv", "row 1", "approved_by", "(not shown)", "(another)")]
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_a_file_that_cannot_be_read_as_rows_is_only_said_to_differ(tmp_path, is_copied):
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("Opportunity.csv", DEALS)
+    whole = path.read_bytes()
+    digests = kept({"export.zip": path}, tmp_path / "private", is_copied=is_copied)
+    path.write_bytes(whole.replace(b"250.50", b"999.99"))        # its checksum is wrong now
+    (change,) = rows_of(changed_inputs(digests, {"export.zip": path}, tmp_path / "private"))
+    assert change[:3] == ("export.zip", "", "")
+
+
+def test_a_cell_may_be_longer_than_a_page(tmp_path):
+    path = tmp_path / "Opportunity.csv"
+    path.write_text(f"Id,Amount,Name\n006A,1.00,{'x' * 200_000}\n")
+    digests = kept({path.name: path}, tmp_path / "private", is_copied=False)
+    path.write_text(path.read_text().replace("1.00", "2.00"))
+    assert [row[:2] for row in rows_of(changed_inputs(digests, {path.name: path}, tmp_path / "private"))] == [
+        ("Opportunity.csv", "006A")]
+
+
+def test_inputs_are_the_files_that_the_reader_reads(tmp_path):
+    for name in ("Account.CSV", "Opportunity_2.csv", "notes.csv", "old/Account.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("Id\n")
+    found = find_inputs(tmp_path / "none.ipynb", {"data_dir": str(tmp_path)})
+    assert set(found) == {"Account.CSV", "Opportunity_2.csv", "requirements.lock"}
+    assert set(find_inputs(tmp_path / "none.ipynb", {"data_dir": str(tmp_path / "old")})) == {
+        "Account.csv", "requirements.lock"}

@@ -17,6 +17,7 @@ import nbformat
 import pandas as pd
 import pytest
 from notebook_cases import DECLARE, write_notebook
+from processes import is_running, wait_for
 from test_workbook import cells_of
 
 from attribution import running
@@ -76,7 +77,7 @@ def test_manifest_gives_the_hash_of_every_input_and_output(month):
     assert {"pandas", "papermill", "plotly", "attribution-kit"} <= set(said["packages"])
 
 
-def test_inputs_are_every_file_of_the_data_folder(tmp_path):
+def test_inputs_are_the_export_in_the_data_folder_and_its_agreement(tmp_path):
     data = tmp_path / "export"
     data.mkdir()
     (data / "Campaign.csv").write_bytes(b"Id\n")
@@ -85,7 +86,7 @@ def test_inputs_are_every_file_of_the_data_folder(tmp_path):
     (data / "below" / "Campaign.csv").write_bytes(b"Name\n")
     inputs = hash_inputs(find_inputs(tmp_path / "campaign_roi.ipynb", {"data_dir": str(data)}))
     assert inputs["Campaign.csv"] == hashlib.sha256(b"Id\n").hexdigest()
-    assert inputs["below/Campaign.csv"] == hashlib.sha256(b"Name\n").hexdigest()
+    assert "below/Campaign.csv" not in inputs
     assert inputs["agreement.toml"] == hashlib.sha256(b"[company]\n").hexdigest()
 
 
@@ -387,21 +388,6 @@ def test_a_stopped_run_leaves_no_kernel_and_no_file(tmp_path, sent, status):
     assert not list(scratch.iterdir()) and not (tmp_path / "reports").exists()
 
 
-def wait_for(happened, seconds=30):
-    end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_provenance_is_of_data_parameters_agreement_and_lock_alone(tmp_path):
     (tmp_path / "agreement.toml").write_bytes(b"[company]\n")
     crm = SimpleNamespace(sources={"B.csv": "22", "A.csv": "11"}, as_of=pd.Timestamp("2026-10-31T21:59:59.999999Z"),
@@ -439,3 +425,14 @@ def test_reports_on_different_stages_never_share_a_name():
     assert len(set(names)) == len(stages)
     assert all(re.fullmatch("roi(_[A-Za-z0-9_-]{1,49})?", name) for name in names)
     assert (names[0], names[4], names[6], names[9]) == ("roi_mql", "roi_sales-ready", f"roi_{'x' * 40}", "roi")
+
+
+def test_run_report_refuses_inputs_that_change_while_it_runs(tmp_path):
+    data = tmp_path / "export"
+    data.mkdir()
+    (data / "Account.csv").write_text("Id\n")
+    declare = f"{DECLARE}\ndata_dir: str = {str(data)!r}"
+    add = f"open({str(data / 'Account_2.csv')!r}, 'w').write('Id')"
+    with pytest.raises(TableError, match="2026-10: the inputs changed while its reports were made. Make them again$"):
+        run_report(write_notebook(tmp_path / "roi.ipynb", add, declare=declare), {}, tmp_path / "reports")
+    assert not (tmp_path / "reports").exists()

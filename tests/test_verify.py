@@ -94,13 +94,24 @@ def test_a_published_file_that_was_touched_or_lost_is_named(made, name):
     assert rows_of(verify_month(month, project), "published")[0][3:] == (before, "not there")
 
 
-def test_a_figure_that_was_touched_in_the_published_notebook_is_found(made):
+def test_what_was_touched_in_the_published_notebook_is_found(made):
     project, month = made
-    text = (month / "roi.ipynb").read_text()
-    (month / "roi.ipynb").write_text(text.replace("250.5\n", "999.5\n"))
-    assert (month / "roi.ipynb").read_text() != text
-    found = rows_of(verify_month(month, project), "published", "table", "figure")
-    assert [row[:2] for row in found][0] == ("published", "roi.ipynb")
+    notebook = nbformat.read(month / "roi.ipynb", 4)
+    (shown,) = [output["data"] for cell in notebook.cells for output in cell.get("outputs", ())
+                if "Deals" in str(output.get("data"))]
+    shown["application/vnd.attribution-kit.table.v1+json"]["rows"][1][1] = 999.5
+    nbformat.write(notebook, month / "roi.ipynb")
+    found = verify_month(month, project)
+    assert [row[1] for row in rows_of(found, "published")] == ["roi.ipynb"]
+    assert rows_of(found, "table") == [("table", "deals", "006B, value", "999.50", "250.50")]
+
+
+def test_a_published_file_that_is_no_notebook_any_more_is_only_said_to_differ(made):
+    project, month = made
+    for broken in ("{}", "[1]", '{"cells": [{"cell_type": "code", "outputs": [{"data": 5}]}], "nbformat": 4}'):
+        (month / "roi.ipynb").write_text(broken)
+        found = rows_of(verify_month(month, project), "published", "table", "figure")
+        assert [row[:2] for row in found] == [("published", "roi.ipynb")]
 
 
 def test_a_notebook_and_a_package_that_changed_are_named_as_causes(made):
@@ -124,6 +135,26 @@ def test_a_run_that_fails_is_said_and_not_raised(made):
     assert [row[0] for row in found[3:]] == ["run"] and "KeyError: 'Amount'" in found[3][-1]
 
 
+def test_a_folder_with_other_letters_is_verified_from_its_copy(tmp_path):
+    data = tmp_path / 'Työ "2026"'
+    data.mkdir()
+    (data / "Opportunity.csv").write_text(DEALS)
+    (data / "Account.csv").write_text("Id\n")
+    write_notebook(tmp_path / "roi.ipynb", SHOW_DEALS, declare=DECLARE)
+    month = run_report(tmp_path / "roi.ipynb", {"data_dir": str(data)}, tmp_path / "reports")
+    assert verify_month(month, tmp_path, from_copy=True).empty
+
+
+def test_a_notebook_beside_the_reports_is_not_run(made, monkeypatch):
+    _, month = made
+    evil = month / "notebooks"
+    evil.mkdir()
+    write_notebook(evil / "roi.ipynb", f"open({str(month / 'ran')!r}, 'w')", declare=DECLARE)
+    monkeypatch.chdir(month)
+    assert rows_of(verify_month("."), "run")[0][-1].endswith("roi.ipynb: there is no such notebook")
+    assert not (month / "ran").exists()
+
+
 def swap(manifest, **said):
     manifest["roi"] |= said
     return manifest
@@ -132,6 +163,7 @@ def swap(manifest, **said):
 @pytest.mark.parametrize("change", [
     lambda said: swap(said, notebook="../evil.ipynb"), lambda said: swap(said, notebook="other.ipynb"),
     lambda said: swap(said, outputs={"../x": "0" * 64}), lambda said: swap(said, inputs={"a": "../../x"}),
+    lambda said: swap(said, parameters={"data_dir": 5}), lambda said: swap(said, parameters={"month": [1]}),
     lambda said: swap(said, inputs=None), lambda said: swap(said, packages=[]), lambda said: {"../roi": said["roi"]}])
 def test_a_manifest_that_leads_elsewhere_is_refused(made, change):
     project, month = made
@@ -165,14 +197,32 @@ def table_of(*rows, title="Deals", columns=(("deal", "id"), ("value", "money")))
 
 
 @pytest.mark.parametrize(("then", "now", "expected"), [
-    (table_of(("a", 1.0), ("b", 2.0)), table_of(("b", 2.0), ("a", 1.5)), [("a, value", "1.00", "1.50")]),
+    (table_of(("a", 1.0), ("b", 2.0)), table_of(("b", 2.0), ("a", 1.5)),
+     [("a, value", "1.00", "1.50"), ("place 1", "a", "b"), ("place 2", "b", "a")]),
+    (table_of((" a", 1.0), ("a", 2.0)), table_of((" a", 1.0), ("a", 3.0)), [("a, value", "2.00", "3.00")]),
     (table_of(("a", 1.0)), table_of(("a", 1.0), ("b", None)), [("b", "not there", "there")]),
     (table_of(("a", None)), table_of(("a", 0.0)), [("a, value", "blank", "0.00")]),
     (table_of(("a", 1.0), ("a", 2.0)), table_of(("a", 1.0), ("a", 3.0)), [("row 2, value", "2.00", "3.00")]),
     (table_of(title="Old"), table_of(title="New"), [("title", "Old", "New")]),
-    (table_of(), table_of(columns=(("deal", "id"),)), [("columns", "deal, value", "deal")])])
+    (table_of(), table_of(columns=(("deal", "id"),)), [("columns", "deal (deal), value (value)", "deal (deal)")])])
 def test_tables_are_compared_by_what_names_a_row(then, now, expected):
     assert compare_notebooks(notebook_of(then), notebook_of(now)) == [("table", "deals", *row) for row in expected]
+
+
+def figure_of(*traces):
+    return {"application/vnd.plotly.v1+json": {"data": list(traces), "layout": {"title": {"text": "Won"}}}}
+
+
+@pytest.mark.parametrize(("then", "now", "place"), [
+    ({"x": ["a", "b", "a"], "y": [1, 2, 3]}, {"x": ["a", "b", "a"], "y": [9, 2, 3]}, "bar won, a: y"),
+    ({"x": ["a", "b", "a"], "y": [1, 2, 3]}, {"x": ["a", "b", "a"], "y": [1, 2, 9]}, "bar won, a (2): y"),
+    ({"x": [1, 2], "y": [1, 2]}, {"x": [1, 2], "y": [9, 2]}, "bar won, 1: y")])
+def test_every_point_of_a_figure_is_compared(then, now, place):
+    bar = {"type": "bar", "name": "won"}
+    rows = compare_notebooks(notebook_of(figure_of(bar | then, bar)), notebook_of(figure_of(bar | now, bar)))
+    assert [row[2] for row in rows] == [place] and rows[0][4] == "9"
+    rows = compare_notebooks(notebook_of(figure_of(bar, bar | then)), notebook_of(figure_of(bar, bar | now)))
+    assert [row[2] for row in rows] == [place.replace("bar won", "bar won (2)")]
 
 
 def test_tables_that_came_or_went_are_named():
@@ -194,8 +244,7 @@ def test_many_places_are_counted_and_long_ones_cut(made):
 
 def test_the_command_line_gives_the_status(made, capsys, monkeypatch):
     project, month = made
-    (project / "notebooks").mkdir()
-    shutil.move(project / "roi.ipynb", project / "notebooks")
+    monkeypatch.setattr(verify_month, "__defaults__", (project,))
     monkeypatch.chdir(project)
     assert main(["verify", str(month)]) == 0
     assert capsys.readouterr().out == "roi: identical to the byte\n"

@@ -10,6 +10,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,15 @@ def read_export(path: str | Path, fields: dict[str, str] | None = None) -> Expor
                   path if path.is_dir() else path.parent)
 
 
+def list_files(path: str | Path) -> dict[str, Path]:
+    """List the CSV files of a folder that are read as an export; a ZIP, or a folder that holds none, is listed itself.
+
+    Returns name (below the folder) → path.
+    """
+    path = find_folder(path)
+    return (_folder_files(path) if path.is_dir() else {}) or {path.name: path}
+
+
 def describe_columns(file: str) -> tuple[str, frozenset[str]]:
     """Say of an exported file which column is its rows' id, and which columns hold no words a person may have typed.
 
@@ -158,8 +168,9 @@ def _find_parts(path: Path) -> dict[str, list]:
     """Find each object's files: at the root, else in the one folder below that holds them."""
     if not path.exists():
         raise TableError(f"{path}: there is no such folder or ZIP. Name the folder with the export's CSV files.")
-    files = _folder_files(path) if path.is_dir() else _zip_files(path)
-    for folder in sorted({name.rpartition("/")[0] for name in files}, key=lambda name: (name.count("/"), name)):
+    files = ({name: file.read_bytes for name, file in _folder_files(path).items()} if path.is_dir()
+             else _zip_files(path))
+    for folder in _folders(files):
         parts = _by_object({name: read for name, read in files.items() if name.rpartition("/")[0] == folder})
         if parts:
             return _check_objects(path, parts)
@@ -167,10 +178,19 @@ def _find_parts(path: Path) -> dict[str, list]:
                      "Lead.csv, Contact.csv. Name the folder (or the ZIP) that holds them.")
 
 
-def _folder_files(path: Path) -> dict:
-    found = sorted([*path.glob("*"), *path.glob("*/*")])
-    return {file.relative_to(path).as_posix(): file.read_bytes for file in found
-            if file.suffix.lower() == ".csv" and file.is_file()}
+def _folder_files(path: Path) -> dict[str, Path]:
+    """Find the files of the first folder, the given one or one right below it, that holds objects of an export."""
+    found = {file.relative_to(path).as_posix(): file for file in sorted([*path.glob("*"), *path.glob("*/*")])
+             if _object_of(file.name) and file.is_file()}
+    for folder in _folders(found):
+        here = {name: file for name, file in found.items() if name.rpartition("/")[0] == folder}
+        if _by_object(here):
+            return here
+    return {}
+
+
+def _folders(names: Iterable[str]) -> list[str]:
+    return sorted({name.rpartition("/")[0] for name in names}, key=lambda name: (name.count("/"), name))
 
 
 def _zip_files(path: Path) -> dict:

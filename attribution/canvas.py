@@ -11,6 +11,7 @@ from attribution.language import separators
 #: Okabe and Ito's palette (2008), safe for colour-blind readers; a colour stays with the thing it means.
 CREDIT, COST, NONE, PIPELINE, PLAN = "#0072B2", "#D55E00", "#B8C0C8", "#56B4E9", "#000000"
 SOURCED, ACCELERATED, NEW, EXISTING = "#0072B2", "#56B4E9", "#009E73", "#CC79A7"
+UNPLANNED = "#E69F00"
 MARKETING, SALES = "#0072B2", "#D55E00"
 REACHED, RETURNED, LEFT, WAITING = "#009E73", "#CC79A7", "#7C8894", "#56B4E9"
 INK, SOFT, LINE = "#1c2733", "#5b6875", "#dfe4ea"

@@ -20,6 +20,7 @@ from attribution.canvas import (
     PLAN,
     SOFT,
     SOURCED,
+    UNPLANNED,
     draw,
     labels,
     listed,
@@ -81,7 +82,7 @@ def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome 
         rows["campaign_id"]], bars), lambda each: title_roi(each[each["campaign_id"].isin(returns["campaign_id"])]))
     return draw(traces, title, _height(returns), xaxis={"title": currency, "rangemode": "tozero"},
                 yaxis=_campaign_axis(rows) | _range(groups, 0), bargap=0.35,
-                margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, by_model))
+                margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, by_model, title))
                 ).update(data=_each(_lengths(rows, bars)))
 
 
@@ -127,16 +128,23 @@ def _switch(models: dict[str, pd.DataFrame], model: str | None, title: str, rest
     return _("Model"), buttons, list(models).index(model) if model in models else 0
 
 
-def _opening(groups: list[pd.DataFrame], by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:
+def _opening(groups: list[pd.DataFrame], by_model: pd.DataFrame | None, title: str) -> tuple[str, list[dict], int]:
     """Offer the rows themselves, and what is right below each that has something below."""
     above = groups[0].set_index("campaign_id")["campaign_name"]
     opened = pd.Series([above[group["parent_id"].iloc[0]] for group in groups[1:]], dtype="str")
-    names = [_("Programmes"), *labels(opened)]
+    names, titles = [_("Programmes"), *labels(opened)], _opened_titles(title, opened)
     axes = [{"xaxis.autorange": True}, *[{"xaxis.range": [0, _longest(by_model, group)]} for group in groups[1:]]]
     buttons = [{"label": name, "method": "relayout", "args": [
-        axis | {"height": _height(group)} | {f"yaxis.{key}": value for key, value in _range(groups, n).items()}]}
-        for n, (name, axis, group) in enumerate(zip(names, axes, groups, strict=True))]
+        axis | {"height": _height(group), "title.text": said}
+        | {f"yaxis.{key}": value for key, value in _range(groups, n).items()}]}
+        for n, (name, axis, group, said) in enumerate(zip(names, axes, groups, titles, strict=True))]
     return _("Show"), buttons, 0
+
+
+def _opened_titles(title: str, opened: pd.Series) -> list[str]:
+    """Title the whole as it is, and a part by what it is: what is true of the whole need not be true of it."""
+    return [wrap(title), *[wrap(_("{campaign}: what its parts cost and earned").format(campaign=name))
+                           for name in opened]]
 
 
 def _longest(by_model: pd.DataFrame, rows: pd.DataFrame) -> float:
@@ -172,7 +180,7 @@ def plot_tree(returns: pd.DataFrame, title: str, currency: str, by_model: pd.Dat
     switch = _switch(_models(by_model), model, title, lambda each: _areas(
         each[each["cost_with_children"] > 0], currency), title_tree)
     return draw([tree], title, 620, margin={"l": 10, "r": 10, "t": 60, "b": 56}, annotations=[key],
-                uniformtext={"minsize": 10, "mode": "hide"}, **_menus(switch, _branches(rows, by_model))
+                uniformtext={"minsize": 10, "mode": "hide"}, **_menus(switch, _branches(rows, by_model, title))
                 ).update_traces(_each(_areas(rows, currency))[0])
 
 
@@ -185,12 +193,13 @@ def _areas(rows: pd.DataFrame, currency: str) -> dict[str, list]:
     return {"text": [text], "marker.colors": [colours]}
 
 
-def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None) -> tuple[str, list[dict], int]:
+def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None, title: str) -> tuple[str, list[dict], int]:
     """Offer the whole tree, and each root that has something below it."""
     roots = rows[~rows["is_leaf"] & (rows["depth"] == 0) & (by_model is not None)]
     names, levels = [_("Whole tree"), *labels(roots["campaign_name"])], ["", *_ids(roots)]
-    buttons = [{"label": name, "method": "restyle", "args": [{"level": [level]}]}
-               for name, level in zip(names, levels, strict=True)]
+    titles = _opened_titles(title, roots["campaign_name"])
+    buttons = [{"label": name, "method": "update", "args": [{"level": [level]}, {"title.text": said}]}
+               for name, level, said in zip(names, levels, titles, strict=True)]
     return _("Show"), buttons, 0
 
 
@@ -209,8 +218,9 @@ def plot_ranges(ranges: pd.DataFrame, title: str, currency: str, n: int = 20) ->
             go.Scatter(name=_("cost"), y=names, x=listed(rows["cost"]), mode="markers",
                        hovertemplate=_("cost") + " %{x:,.0f} " + currency,
                        marker={"symbol": "line-ns", "size": 14, "line": {"width": 3, "color": COST}})]
-    return draw(spans + dots, title, 150 + 30 * len(rows),
-                xaxis={"title": _("credit, {currency}").format(currency=currency), "rangemode": "tozero"},
+    drawn = (_("credit, {currency}: the {n} campaigns with the most") if len(ranges) > n
+             else _("credit, {currency}")).format(currency=currency, n=n)
+    return draw(spans + dots, title, 150 + 30 * len(rows), xaxis={"title": drawn, "rangemode": "tozero"},
                 yaxis=_campaign_axis(rows), margin={"l": 10, "r": 20, "t": 90, "b": 10})
 
 
@@ -251,12 +261,14 @@ def plot_split(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
 
 
 def plot_budget(returns: pd.DataFrame, title: str, currency: str) -> go.Figure:
-    """Draw what was budgeted beside what was spent, for each row given."""
+    """Draw what was budgeted beside what was spent, and what of it where nothing was budgeted, for each row given."""
     rows = returns.iloc[::-1]
     names = _ids(rows)
     bars = [go.Bar(name=name, y=names, x=listed(rows[column]), marker_color=colour, orientation="h",
                    hovertemplate=name + " %{x:,.0f} " + currency)
-            for name, column, colour in ((_("spent"), "actual_cost_with_children", COST),
-                                         (_("budget"), "budgeted_cost_with_children", NONE))]
-    return draw(bars, title, 170 + 56 * len(rows), xaxis={"title": currency}, yaxis=_campaign_axis(rows),
+            for name, column, colour in (
+                (_("spent where nothing was budgeted"), "unplanned_with_children", UNPLANNED),
+                (_("spent in all"), "actual_cost_with_children", COST),
+                (_("budget"), "budgeted_cost_with_children", NONE))]
+    return draw(bars, title, 170 + 70 * len(rows), xaxis={"title": currency}, yaxis=_campaign_axis(rows),
                 margin={"l": 10, "r": 20, "t": 90, "b": 10}, bargap=0.35, legend={"traceorder": "reversed"})

@@ -39,12 +39,23 @@ class Figure {
     Plotly.newPlot(this.node, paint(data, theme()), {...paint(layout, theme()), ...drag, ...size}, house.config);
     this.node.on("plotly_treemapclick", ({nextLevel}) => this.follow(nextLevel));
   }
-  press({method, args, caption}) {
-    const [traces, {"title.text": heading, ...layout}] = method === "relayout" ? [{}, args[0]] : [args[0], args[1] ?? {}];
-    if (caption) Object.assign(this, {heading: {...this.heading, text: heading}}).caption.textContent = caption;
+  press({method, args}) {
+    const [traces, {"title.text": _heading, ...layout}] = method === "relayout" ? [{}, args[0]] : args;
+    this.retitle();
+    // Plotly hides the labels of bars out of range, measures them as nothing, and goes by that when they come back.
+    for (const label of this.node.querySelectorAll(".bartext")) {
+      label.removeAttribute("display");
+      label.style.display = "";
+    }
     if (layout.height) this.node.style.height = layout.height + "px";
     Plotly.update(this.node, paint(traces, theme()), layout);
     this.list();
+  }
+  // The first menu says which model is shown of the whole; what a later one has opened goes by its own name.
+  retitle() {
+    const [first, ...others] = this.menus.map(({buttons}, n) => buttons[this.selects[n].selectedIndex]);
+    const {title, caption} = others.find((_button, n) => this.selects[n + 1].selectedIndex > 0) ?? first;
+    Object.assign(this, {heading: {...this.heading, text: title}}).caption.textContent = caption;
   }
   list() {
     this.details.querySelector(".table")?.remove();
@@ -54,6 +65,7 @@ class Figure {
     this.menus.forEach((menu, n) => menu.buttons.forEach((button, place) => {
       if (button.args[0].level?.[0] === (level ?? "")) this.selects[n].selectedIndex = place;
     }));
+    if (this.menus.length) this.retitle();
   }
   save() {
     const {data, layout} = this.node, height = this.node.clientHeight + 60, width = 1180;

@@ -130,10 +130,9 @@ def _render_figure(figure: dict, number: int) -> str:
 
 def _menu(menu: dict) -> dict:
     """Keep of one of Plotly's menus what its buttons do, and the plain title that goes with each."""
-    buttons = [{"method": button["method"], "args": button["args"]} | (
-        {"caption": _plain(button["args"][1]["title.text"])} if "title.text" in button["args"][-1] else {})
-        for button in menu["buttons"]]
-    return {"buttons": buttons}
+    titles = [button["args"][-1]["title.text"] for button in menu["buttons"]]
+    return {"buttons": [{"method": button["method"], "args": button["args"], "title": title, "caption": _plain(title)}
+                        for button, title in zip(menu["buttons"], titles, strict=True)]}
 
 
 def _render_menu(menu: dict) -> str:

@@ -19,9 +19,6 @@ _QUIET = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--
           "--disable-component-update", "--disable-sync", "--disable-extensions", "--no-pdf-header-footer",
           f"--proxy-server={_NOWHERE}")
 
-#: A slide of 1920 x 1080, on which text is half as large again as on the page.
-_SLIDE = {"width": 1280, "height": 720, "scale": 1.5, "format": "png"}
-
 
 class RenderError(RuntimeError):
     """A page or a figure could not be drawn; in one line, with what to do."""
@@ -106,7 +103,9 @@ def draw_figures(notebook: str | Path) -> list[Path]:
 
 def _slide(figure: dict, path: Path) -> dict:
     layout = {key: value for key, value in figure["layout"].items() if key not in ("width", "height", "updatemenus")}
-    return {"fig": {"data": figure["data"], "layout": layout}, "path": path, "opts": _SLIDE}
+    ninth = min(max(int(figure["layout"].get("height", 720)), 603), 900) // 9  # rows and captions keep their distance
+    size = {"width": 16 * ninth, "height": 9 * ninth, "scale": 120 / ninth, "format": "png"}
+    return {"fig": {"data": figure["data"], "layout": layout}, "path": path, "opts": size}
 
 
 def _draw(slides: list[dict], name: str) -> None:

@@ -359,7 +359,7 @@ def title_tree(returns: pd.DataFrame) -> str:
     lost = leaves.loc[leaves["roi"] < 0, "cost_with_children"].sum()
     if not len(leaves):
         return _("No cost is known, so there is no area to draw")
-    return _("{share} of the cost lies with campaigns that have not yet earned it back (click to open one)").format(
+    return _("{share} of what single campaigns cost went to those that have not yet earned it back").format(
         share=percent(lost / leaves["cost_with_children"].sum()))
 
 

@@ -59,9 +59,9 @@ def show_if(is_wanted: bool, shown: object) -> object:
 def show_tiles(tiles: pd.DataFrame) -> Shown:
     """Show figures as tiles: columns label, value, note, all of them text already."""
     boxes = "".join(
-        f'<div style="padding:16px 18px;border:1px solid var(--line,{LINE});border-radius:10px">'
+        f'<div style="padding:14px 14px;border:1px solid var(--line,{LINE});border-radius:10px">'
         f'<div style="color:var(--soft,{SOFT});font-size:.85rem">{html.escape(label)}</div>'
-        f'<div style="font-size:1.6rem;font-weight:650;line-height:1.35">{html.escape(value)}</div>'
+        f'<div style="font-size:clamp(1.1rem,5.2vw,1.6rem);font-weight:650;line-height:1.35">{html.escape(value)}</div>'
         f'<div style="color:var(--soft,{SOFT});font-size:.8rem;white-space:pre-line">{html.escape(note)}</div></div>'
         for label, value, note in zip(tiles["label"], tiles["value"], tiles["note"], strict=True))
     lines = "\n".join(tiles["label"] + ": " + tiles["value"] + " (" + tiles["note"].str.replace("\n", "; ") + ")")
@@ -97,7 +97,7 @@ def _format(column: str, values: pd.Series) -> str:
     if name == "campaign":
         return "name"
     if values.dtype.kind not in "iufM":
-        return "id" if name.endswith("_id") else "text"
+        return "id" if name.endswith("_id") else "month" if name == "month" else "text"
     if values.dtype.kind == "M":
         return _FORMAT.get(name, "day" if name.endswith("_on") else "moment")
     if name.startswith("n_") or name == "n":
@@ -131,8 +131,7 @@ def _in_our_words(table: pd.DataFrame) -> pd.DataFrame:
     said = {column: [_(cell) if isinstance(cell, str) else cell for cell in table[column]]
             for column in texts if column in OUR_WORDS}
     names = {column: name_campaigns(table[column]) for column in texts if column in CAMPAIGN_NAMES}
-    months = {column: table[column].map(month) for column in texts if column == "month"}
-    return table.assign(**said, **names, **months)
+    return table.assign(**said, **names)
 
 
 def _table_html(rows: pd.DataFrame, n: int, shown: dict[str, str], formats: dict[str, str], title: str,
@@ -175,7 +174,7 @@ def _words(value, form: str) -> str:
 
 
 _WORDS = {"money": lambda v: number(v, 2), "share": percent, "ratio": times, "count": number,
-          "number": lambda v: number(v, 1), "day": day, "moment": moment}
+          "number": lambda v: number(v, 1), "day": day, "moment": moment, "month": month}
 
 
 def column_name(column: str, names: Mapping[str, str] | None = None) -> str:

@@ -300,7 +300,7 @@ def plot_stale(stale: pd.DataFrame, title: str) -> go.Figure:
     names = [safe(_(KINDS.get(kind, kind))) for kind in kinds]
     return _draw_rows(bars, _captions(names, above=18), title, len(kinds), 76, barmode="stack",
                       legend={"traceorder": "normal"}, uniformtext={"minsize": 10, "mode": "hide"},
-                      xaxis=_SHARE_AXIS | {"title": _("days since the last sign of life")})
+                      xaxis=_SHARE_AXIS | {"title": _("share, by days since the last sign of life")})
 
 
 def plot_causes(causes: pd.DataFrame, title: str, overall: float | None = None) -> go.Figure:

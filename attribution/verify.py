@@ -206,7 +206,8 @@ def _order(then: list[str], now: list[str]) -> list[tuple]:
 
 def _find_keys(*tables: dict) -> list[int]:
     """Find the first columns of words that tell all rows of each table apart; none where there are none."""
-    words = [at for at, column in enumerate(tables[0]["columns"]) if column["format"] in ("id", "text", "name")]
+    words = [at for at, column in enumerate(tables[0]["columns"])
+             if column["format"] in ("id", "text", "name", "month")]
     for n in range(1, len(words) + 1):
         if all(len({tuple(map(str, (row[at] for at in words[:n]))) for row in table["rows"]}) == len(table["rows"])
                for table in tables):

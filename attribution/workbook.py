@@ -6,7 +6,7 @@ import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attribution.language import _, spoken
+from attribution.language import _, month, spoken
 from attribution.showing import TABLE_MIME, find_shown
 
 #: How a spreadsheet shows each format; the others are text.
@@ -93,7 +93,7 @@ def _write_cell(sheet, row: int, at: int, cell, shown: str, styles: dict) -> int
         return sheet.write_datetime(row, at, _moment(cell), styles[shown])
     if isinstance(cell, bool):
         return sheet.write_boolean(row, at, cell)
-    text = str(cell)
+    text = month(cell) if shown == "month" else str(cell)
     return sheet.write_string(row, at, text, styles["quoted" if text.startswith(LOOKS_LIKE_A_FORMULA) else "text"])
 
 

@@ -33,7 +33,7 @@ def returns_of(*rows):
         pipeline_with_children=10.0,
         sourced_with_children=credit / 2, accelerated_with_children=credit / 2, credit_new_with_children=credit / 4,
         credit_existing_with_children=credit * 3 / 4, actual_cost_with_children=cost, is_too_early=False,
-        budgeted_cost_with_children=table["cost_with_children"] * 2)
+        budgeted_cost_with_children=table["cost_with_children"] * 2, unplanned_with_children=7.0)
 
 
 @pytest.fixture
@@ -131,8 +131,10 @@ def test_plot_roi_opens_a_row(returns):
     figure = plot_roi(returns.iloc[[0, 3]], "t", "EUR", by_model=by_model_of(returns), model="linear")
     pressed, shown = menus_of(figure)["Show"]
     assert (pressed, list(shown)) == ("Programmes", ["Programmes", "EMEA"])
-    assert shown["EMEA"] == [{"xaxis.range": [0, 360.5], "height": 298, "yaxis.range": [-0.5, 1.5]}]   # Fairs, with 10
-    assert shown["Programmes"] == [{"xaxis.autorange": True, "height": 298, "yaxis.range": [1.5, 3.5]}]
+    assert shown["EMEA"] == [{"xaxis.range": [0, 360.5], "height": 298, "yaxis.range": [-0.5, 1.5],   # Fairs, with 10
+                              "title.text": "EMEA: what its parts cost and earned"}]
+    assert shown["Programmes"] == [{"xaxis.autorange": True, "height": 298, "yaxis.range": [1.5, 3.5],
+                                    "title.text": "t"}]
     assert json.loads(figure.to_json())["layout"]["yaxis"]["range"] == [1.5, 3.5]
     assert [trace.y for trace in figure.data] == [("a", "b", "c", "p")] * 3
 
@@ -145,8 +147,10 @@ def test_plot_tree_switches_the_model_and_opens_a_branch(returns):
     assert [text.replace("\u00a0", " ") for text in traces["text"][0]] == [
         "€450 credit<br>ROI +50 %", "€100 credit<br>ROI −50 %", "€350 credit<br>ROI +250 %"]
     assert traces["marker.colors"][0][2] == "rgb(0, 114, 178)"
-    assert layout["title.text"].startswith("67\u00a0% of the cost")                 # Ads: 200.01 of 300.01
-    assert menus_of(figure)["Show"] == ("Whole tree", {"Whole tree": [{"level": [""]}], "EMEA": [{"level": ["p"]}]})
+    assert layout["title.text"].startswith("67\u00a0% of what single campaigns cost")      # Ads: 200.01 of 300.01
+    assert menus_of(figure)["Show"] == ("Whole tree", {
+        "Whole tree": [{"level": [""]}, {"title.text": "t"}],
+        "EMEA": [{"level": ["p"]}, {"title.text": "EMEA: what its parts cost and earned"}]})
 
 
 def test_figures_without_models_or_below_have_no_menus(returns):
@@ -206,7 +210,9 @@ def test_plot_split_stacks_each_pair(returns):
 
 def test_plot_budget_draws_spent_and_budget(returns):
     traces = traces_of(plot_budget(returns, "t", "EUR"))
-    assert traces["spent"]["x"] == [None, 100.0, 200.0, 300.0] and traces["budget"]["x"] == [None, 200.0, 400.01, 600.0]
+    assert traces["spent in all"]["x"] == [None, 100.0, 200.0, 300.0]
+    assert traces["budget"]["x"] == [None, 200.0, 400.01, 600.0]
+    assert traces["spent where nothing was budgeted"]["x"] == [7.0] * 4
 
 
 @pytest.mark.parametrize("name", PLOTS)
@@ -263,7 +269,7 @@ def test_figures_in_finnish_name_everything_and_mark_numbers_as_finnish_does(fin
     assert figure.data[2].hovertemplate == "suunnitelma %{x}: %{y:,.0f} EUR"
     assert (figure.layout.xaxis.title.text, figure.layout.yaxis.title.text) == ("päättymiskuukausi", "voitettu, EUR")
     ends = plot_ranges(ranges_of(returns), "t", "EUR").data[-2].customdata[-1]
-    assert ends.replace("\u00a0", " ") == "tasajako: 446 €<br>viime kosketus: 456 €"
+    assert ends.replace("\u00a0", " ") == "tasajako: 446 €<br>viimeinen kosketus: 456 €"
 
 
 def test_figures_name_what_is_no_campaign_in_finnish(finnish):

@@ -122,14 +122,14 @@ def test_figure_cannot_end_its_own_script():
 
 def test_figure_shows_its_menus_as_native_ones():
     buttons = [{"label": "linear", "method": "update", "args": [{"x": [[1]]}, {"title.text": "a &lt;A&gt;<br>b"}]},
-               {"label": "&lt;i&gt;", "method": "relayout", "args": [{"height": 9}]}]
+               {"label": "&lt;i&gt;", "method": "relayout", "args": [{"height": 9, "title.text": "u"}]}]
     body = body_of(page(figure("t", updatemenus=[{"name": "Mo<del", "active": 1, "buttons": buttons}])))
     assert ('<label>Mo&lt;del <select autocomplete="off"><option>linear</option>'
             "<option selected>&lt;i&gt;</option></select></label>") in body
     said = json.loads(re.search('<script type="application/json">(.*?)</script>', body)[1])
     assert said["menus"] == [{"buttons": [
-        {"method": "update", "args": buttons[0]["args"], "caption": "a <A> b"},
-        {"method": "relayout", "args": [{"height": 9}]}]}]
+        {"method": "update", "args": buttons[0]["args"], "title": "a &lt;A&gt;<br>b", "caption": "a <A> b"},
+        {"method": "relayout", "args": buttons[1]["args"], "title": "u", "caption": "u"}]}]
     assert "updatemenus" not in said["layout"] and said["heading"] == {"text": "t"}
 
 

@@ -197,7 +197,7 @@ def test_title_roi():
 def test_title_tree():
     rows = returns_of(("A", 100, 150), ("B", 300, 299), ("C", np.nan, 1))
     assert plain(title_tree(rows)) == (
-        "75 % of the cost lies with campaigns that have not yet earned it back (click to open one)")
+        "75 % of what single campaigns cost went to those that have not yet earned it back")
     assert title_tree(rows.tail(1)) == title_tree(rows.head(0)) == "No cost is known, so there is no area to draw"
 
 
@@ -471,7 +471,8 @@ def test_titles_in_finnish(finnish):
 
 def test_say_ranges_names_the_models_in_finnish(finnish, ranges):
     assert plain(say_ranges(ranges, "linear", "EUR")) == (
-        "Mikään malli ei ole totuus. Eniten mallit eroavat kampanjassa B, jossa pienin hyvitys on 0 € (viime kosketus) "
+        "Mikään malli ei ole totuus. Eniten mallit eroavat kampanjassa B, jossa pienin hyvitys on 0 € (viimeinen "
+        "kosketus) "
         "ja suurin 90 € (ensikosketus). Tämän raportin lukujen malli on tasajako.")
 
 

@@ -291,7 +291,8 @@ def test_figures_in_finnish_name_everything_and_keep_what_the_colours_mean(finni
     traces, layout = parts_of(plot_conversion(RATES, "t", 0.3))
     assert set(traces) == {"95\u00a0%:n luottamusväli", "kaikilla ollut aikaa edetä", "arvio: osa odottaa vielä",
                            "kaikki: 30\u00a0%"}
-    assert captions_of(layout)[1:] == [(1, "Sweden: 10 tullut"), (2, "Estonia: 3 tullut, liian tuore arvioitavaksi")]
+    assert captions_of(layout)[1:] == [(1, "Sweden: 10 tullutta"),
+                                       (2, "Estonia: 3 tullutta, liian tuore arvioitavaksi")]
     assert captions_of(parts_of(plot_compliance(SUMMARY, "t"))[1]) == [(0, "North: 8/10"), (1, "ei tiedossa: 0/0")]
     assert captions_of(parts_of(plot_causes(CAUSES, "t"))[1]) == [(0, "liidin lähde: Web, 30/40"),
                                                                   (1, "maa: muut, 9/20")]

@@ -259,6 +259,29 @@ def test_figure_switches_the_model(campaign_page, roi):
     assert (drawn_in(figure, credit), figure.locator("figcaption").inner_text()) == (before, title)
 
 
+def test_every_bar_shown_keeps_its_label_whatever_is_pressed(campaign_page):
+    figure = campaign_page.locator("figure").nth(1)
+    visible = "nodes => nodes.filter(node => node.textContent && node.getBoundingClientRect().width > 0).length"
+    for model in ("last touch", "full path", "first touch", "linear"):
+        for part, n in (("Events", 2), ("Programmes", 4)):
+            figure.get_by_label("Model").select_option(model)
+            figure.get_by_label("Show").select_option(part)
+            assert figure.locator(".bartext").evaluate_all(visible) >= n, (model, part)
+
+
+def test_what_is_opened_goes_by_its_own_name(campaign_page):
+    figure = campaign_page.locator("figure").nth(1)
+    whole = figure.locator("figcaption").inner_text()
+    figure.get_by_label("Show").select_option("Events")
+    assert figure.locator("figcaption").inner_text() == "Events: what its parts cost and earned"
+    figure.get_by_label("Model").select_option("last touch")
+    assert figure.locator("figcaption").inner_text() == "Events: what its parts cost and earned"
+    figure.get_by_label("Show").select_option("Programmes")
+    assert "returned most" in figure.locator("figcaption").inner_text() != whole
+    figure.get_by_label("Model").select_option("linear")
+    assert figure.locator("figcaption").inner_text() == whole
+
+
 def test_figure_opens_a_programme(campaign_page, roi):
     _, rows = table_of(roi, "campaign_clock")
     (events,) = [row["campaign_id"] for row in rows if row["campaign"] == "Events"]
@@ -289,6 +312,7 @@ def test_figure_lists_its_numbers_and_they_follow_the_model(campaign_page):
     figure = campaign_page.locator("figure").nth(1)
     figure.locator("summary").click()
     region = figure.get_by_role("region")
+    region.wait_for()
     assert region.locator("thead th").all_inner_texts()[:2] == ["Series", "Item"]
     before = region.locator("tbody tr").all_inner_texts()
     figure.get_by_label("Model").select_option("last touch")

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from attribution.funnel import WON, Outcome
-from attribution.language import _, count, in_number, marked, moment, money, number, percent, times
+from attribution.language import _, count, in_number, marked, moment, money, month, number, percent, times
 from attribution.rejudged import ENTRY_CAUSES, HAND_OVER_CAUSES, list_rejudged
 from attribution.restated import CAUSES, Previous, list_restated, sum_causes
 from attribution.sentences import figure_name
@@ -106,20 +106,20 @@ def say_previous(then: Previous, definitions: pd.DataFrame, time_zone: str = "UT
     if len(definitions):
         items = "; ".join(f"{row.item}: {row.value_then} → {row.value_now}" for row in definitions.itertuples())
         return _("Compared with the report of {month}, which was made by other definitions ({items}). What differs may "
-                 "come from that, and is then no restatement.").format(month=then.month, items=items)
+                 "come from that, and is then no restatement.").format(month=month(then.month), items=items)
     return _("Compared with the report of {month} as it was published, from what the CRM knew until {moment}; both are "
-             "made by the same definitions.").format(month=then.month, moment=moment(then.local_end(time_zone)))
+             "made by the same definitions.").format(month=month(then.month), moment=moment(then.local_end(time_zone)))
 
 
 def say_moved(then: Previous, changes: pd.DataFrame, currency: str, outcome: Outcome = WON) -> str:
     """Say how much of the credit that was reported has moved since, and why."""
     sums = sum_causes(list_restated(changes))
     if sums.empty:
-        return _("Nothing reported up to {month} has moved.").format(month=then.month)
+        return _("Nothing reported up to {month} has moved.").format(month=month(then.month))
     causes = "; ".join(_say_cause(row, currency, outcome) for row in sums.itertuples())
     total = then.tables["touches_to_date"]["credit"].sum()
     return _("{moved} of the {total} credited up to {month} has moved since it was reported. {causes}.").format(
-        moved=money(sums["moved"].sum(), currency), total=money(total, currency), month=then.month,
+        moved=money(sums["moved"].sum(), currency), total=money(total, currency), month=month(then.month),
         causes=causes[:1].upper() + causes[1:])
 
 
@@ -146,11 +146,11 @@ def say_headline(then: Previous, headline: pd.DataFrame, currency: str, n: int =
     """Say which headline figures of the earlier report's month read otherwise today, as a reader sees them."""
     moved = _shown(headline, currency).query("before != today")
     if moved.empty:
-        return _("The headline figures of {month} read as they were published.").format(month=then.month)
+        return _("The headline figures of {month} read as they were published.").format(month=month(then.month))
     said = "; ".join(f"{row.label} {row.before} → {row.today}" for row in moved.head(n).itertuples())
     return in_number("{n} headline figure of {month} reads otherwise today: {said}.",
                      "{n} headline figures of {month} read otherwise today: {said}.", len(moved)).format(
-        n=number(len(moved)), month=then.month, said=said + "; …" * (len(moved) > n))
+        n=number(len(moved)), month=month(then.month), said=said + "; …" * (len(moved) > n))
 
 
 def _shown(headline: pd.DataFrame, currency: str) -> pd.DataFrame:
@@ -182,19 +182,24 @@ def title_changes(then: Previous, restated: pd.DataFrame, currency: str, outcome
     """Title the figure of what moved by the cause that moved most."""
     sums = sum_causes(restated[restated["difference"] != 0])
     if sums.empty:
-        return _("No credit reported up to {month} has moved").format(month=then.month)
+        return _("No credit reported up to {month} has moved").format(month=month(then.month))
     return _("What moved most since {month} was reported: {cause}, {money}").format(
-        month=then.month, cause=_words(sums["cause"].iloc[0], outcome), money=money(sums["moved"].iloc[0], currency))
+        month=month(then.month), cause=_words(sums["cause"].iloc[0], outcome),
+        money=money(sums["moved"].iloc[0], currency))
 
 
 def say_rejudged(then: Previous, changes: pd.DataFrame) -> str:
     """Say how many of the hand-overs that had been reported read otherwise today, and why."""
     rejudged, n = list_rejudged(changes), len(then.tables.get("hand_overs", ()))
     if rejudged.empty:
-        return _("Every hand-over reported up to {month} stands as it was.").format(month=then.month)
+        stands = _("Every hand-over reported up to {month} stands as it was.").format(month=month(then.month))
+        n_due = int((changes["cause"] == "judged since").sum())
+        passed = in_number("The limit of {n} more has passed since, which moves its month's share in time.",
+                           "The limit of {n} more has passed since, which moves their months' share in time.", n_due)
+        return f"{stands} {passed.format(n=number(n_due))}" if n_due else stands
     return in_number("{n} of the {total} hand-overs reported up to {month} reads otherwise today. {causes}.",
                      "{n} of the {total} hand-overs reported up to {month} read otherwise today. {causes}.",
-                     len(rejudged)).format(n=number(len(rejudged)), total=number(n), month=then.month,
+                     len(rejudged)).format(n=number(len(rejudged)), total=number(n), month=month(then.month),
                                            causes=_count_causes(rejudged))
 
 
@@ -203,11 +208,11 @@ def say_entries(then: Previous, changes: pd.DataFrame) -> str:
     restated, n = list_rejudged(changes), len(then.tables.get("entries", ()))
     if restated.empty:
         return _("Every stage entry reported for the 12 months up to {month} stands as it was.").format(
-            month=then.month)
+            month=month(then.month))
     return in_number("{n} stage entry of the {total} reported for the 12 months up to {month} reads otherwise today. "
                      "{causes}.", "{n} stage entries of the {total} reported for the 12 months up to {month} read "
                      "otherwise today. {causes}.", len(restated)).format(
-        n=number(len(restated)), total=number(n), month=then.month, causes=_count_causes(restated))
+        n=number(len(restated)), total=number(n), month=month(then.month), causes=_count_causes(restated))
 
 
 def _count_causes(changes: pd.DataFrame) -> str:

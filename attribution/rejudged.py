@@ -5,21 +5,25 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.language import marked
+from attribution.promises import find_promise
 from attribution.restated import Previous, as_published, find_known, follow_people
 from attribution.sla import ratio
 from attribution.tables import CRM, is_in, look_up
 
-#: Why a hand-over reads otherwise, in order: code → in a reader's words. The last two are the course of things.
+#: Why a hand-over reads otherwise, in order: code → in a reader's words. The last three are the course of things.
 HAND_OVER_CAUSES = {
     "hand-over appeared": marked("hand-over appeared (entered late)"),
     "record gone": marked("record deleted or merged"),
     "hand-over gone": marked("hand-over gone (history or owner changed)"),
     "limit changed": marked("limit changed"), "contact logged late": marked("contact logged late"),
     "contact gone": marked("contact gone or moved"), "history changed": marked("stage history changed"),
+    "attempts changed": marked("attempts changed or deleted"), "hours changed": marked("hours counted otherwise"),
     "owner changed": marked("owner changed"), "team changed": marked("team changed"),
     "handed over since": marked("handed over since"),
-    "judged since": marked("limit passed, or contact made, since")}
-EXPECTED = ("handed over since", "judged since", "entered since")
+    "judged since": marked("limit passed, or contact made, since"),
+    "attempts judged since": marked("days for the attempts over since")}
+EXPECTED = ("handed over since", "judged since", "attempts judged since", "entered since")
+SAME_HOURS = 1e-3                                    # published moments are in whole seconds
 #: Why a stage was entered by another number of records: code → in a reader's words.
 ENTRY_CAUSES = {
     "entered since": marked("entered since"), "entered late": marked("written down late"),
@@ -48,12 +52,14 @@ def compare_hand_overs(then: Previous, responses: pd.DataFrame, crm: CRM, agreem
 
     `responses` are all of build_responses.
     Returns one row per hand-over that differs: HAND_OVER_CHANGES, cause one of HAND_OVER_CAUSES: the first that holds.
-    Those of EXPECTED are no restatements: the limit passed, or contact was made, after the earlier report.
+    Those of EXPECTED are no restatements: the limit or the days for the attempts passed, or contact was made, after the
+    earlier report.
     """
     end = then.local_end(agreement.time_zone)
     before, now = _closed_months(then, responses, agreement)
     before = before.assign(person_id=follow_people(before["person_id"], crm))
     both = _pair(before, now, ["person_id", "handed_over_at"])
+    both = both.assign(is_running=_end_of_attempts(both["handed_over_at"], agreement) > then.known_until)
     both = both.assign(cause=_hand_over_causes(both, end, find_known(both["person_id"], crm)),
                        month=both["handed_over_at"].dt.strftime("%Y-%m").astype("str"))
     names = {f"{column}_{when}": f"{name}_{when}{ending}" for when in ("then", "now") for column, name, ending in (
@@ -88,19 +94,39 @@ def _differs(both: pd.DataFrame, column: str) -> pd.Series:
     return (then != now) & ~(then.isna() & now.isna())
 
 
+def _end_of_attempts(handed_over_at: pd.Series, agreement: Agreement) -> pd.Series:
+    """Give the end of the last day promised for the attempts, by today's agreement."""
+    n_days = find_promise(agreement, "sales").within_days or 0       # where none are promised none are judged
+    return agreement.end_of(handed_over_at.dt.normalize() + pd.Timedelta(days=n_days))
+
+
 def _hand_over_causes(both: pd.DataFrame, end: pd.Timestamp, is_known: np.ndarray) -> np.ndarray:
     met_then, met_now = both["first_attempt_at_then"], both["first_attempt_at_now"]
     is_since = (met_now > end) & met_then.isna()
     other_met = _differs(both, "first_attempt_at") & ~is_since
     other = _differs(both, "outcome") | _differs(both, "is_counted")
+    attempts = _attempt_causes(both)
     found = {
         "handed over since": both["is_new"] & (both["handed_over_at"] > end), "hand-over appeared": both["is_new"],
         "record gone": both["is_gone"] & ~is_known, "hand-over gone": both["is_gone"],
         "limit changed": _differs(both, "due_at"),
         "contact logged late": other_met & (met_then.isna() | (met_now < met_then)), "contact gone": other_met,
-        "judged since": other & (is_since | (both["due_at_then"] > end)), "history changed": other,
-        "owner changed": _differs(both, "owner_id"), "team changed": _differs(both, "team")}
+        "judged since": other & (is_since | (both["due_at_then"] > end)),
+        "history changed": other | attempts["history changed"], "attempts changed": attempts["attempts changed"],
+        "hours changed": (both["response_hours_then"] - both["response_hours_now"]).abs() > SAME_HOURS,
+        "owner changed": _differs(both, "owner_id"), "team changed": _differs(both, "team"),
+        "attempts judged since": attempts["attempts judged since"]}
     return np.select(list(found.values()), list(found), "")
+
+
+def _attempt_causes(both: pd.DataFrame) -> dict[str, pd.Series]:
+    """Tell by cause whose promised attempts are judged otherwise."""
+    was, now = (both[f"kept_attempts_{when}"].astype("boolean") for when in ("then", "now"))
+    other = (was != now).fillna(True).astype(bool) & ~(was.isna() & now.isna())
+    is_first = other & was.isna() & both["is_running"]
+    is_left = other & ~is_first & (was.isna() | now.isna()) & _differs(both, "left_at")
+    return {"attempts judged since": is_first, "history changed": is_left,
+            "attempts changed": other & ~is_first & ~is_left}
 
 
 def list_rejudged(changes: pd.DataFrame) -> pd.DataFrame:
@@ -157,10 +183,10 @@ def compare_entries(then: Previous, entries: pd.DataFrame, crm: CRM, agreement: 
     """
     now, before = _by_month(then, entries, agreement)
     before = before.assign(record_id=follow_people(before["record_id"], crm))
-    both = _pair(before, now[then.is_given & (now["month"] <= then.month)], ["record_id", "stage"])
-    was, after, first = both["entered_at_then"], both["entered_at_now"], _first_month(then)
-    is_old = both["is_new"] & (both["month_now"] < first)
-    found = {"": is_old, "entered since": both["is_new"] & (after > then.local_end(agreement.time_zone)),
+    both = _pair(before, now, ["record_id", "stage"])
+    was, after, end = both["entered_at_then"], both["entered_at_now"], then.local_end(agreement.time_zone)
+    is_reported = both["month_now"].between(_first_month(then), then.month) & then.is_given
+    found = {"": both["is_new"] & ~is_reported, "entered since": both["is_new"] & (after > end),
              "entered late": both["is_new"], "record gone": both["is_gone"] & ~find_known(both["record_id"], crm),
              "entry gone": both["is_gone"], "month moved": _differs(both, "month")}
     both = both.assign(cause=np.select(list(found.values()), list(found), ""), at=was.fillna(after))

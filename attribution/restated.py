@@ -107,7 +107,8 @@ def compare_credit(then: Previous, touches: pd.DataFrame, crm: CRM, *, agreement
     campaign_name, path, cause (one of CAUSES), closed_then_on, closed_now_on (local days), value_then, value_now,
     credit_then, credit_now (of the deal and campaign, whatever the cause), difference (money, of this cause),
     n_touches_new and n_touches_gone (of a deal that is in both). The differences of a campaign sum to its credit now -
-    its credit then, to the cent; a deal that only changed its day has rows with a difference of 0.
+    its credit then, to the cent; a deal that only changed its day, and one worth nothing that is in one report alone,
+    has rows with a difference of 0.
     A deal that was there then and is there now moves by its amount (the amount's difference, shared as the credit was
     then) and, between its campaigns, by the first of PARTED that holds: definitions (a parameter differs), account, a
     closing date that lets other touches in, touches written or edited since, touches that were in the CRM but not
@@ -169,12 +170,13 @@ def _pair_touches(before: pd.DataFrame, now: pd.DataFrame, deals: pd.DataFrame) 
 
 def _by_amount(rows: pd.DataFrame, deals: pd.DataFrame) -> np.ndarray:
     """Share the difference of a deal's amount as its credit was shared then: all of it where the shares are equal."""
-    value = look_up(rows["conversion_id"], deals.set_index("conversion_id")["value_now"])
+    moved = pd.Series(to_cents(deals["value_now"]) - to_cents(deals["value_then"]), deals["conversion_id"])
+    cents = look_up(rows["conversion_id"], moved).to_numpy(np.int64)
     weights = rows[["weight_then", "weight_now"]].fillna(0.0).to_numpy()
     differs = pd.Series(np.abs(weights[:, 0] - weights[:, 1]) > 1.5e-6, rows.index)    # tables keep six decimals
     is_other_split = differs.groupby(rows["conversion_id"]).transform("any").to_numpy()
-    shared = _share_cents(to_cents(value), weights[:, 0], rows)
-    return np.where(is_other_split, shared, rows["cents_now"]) - rows["cents_then"].to_numpy()
+    shared = np.sign(cents) * _share_cents(np.abs(cents), weights[:, 0], rows)
+    return np.where(is_other_split | (cents == 0), shared, rows["cents_now"] - rows["cents_then"])
 
 
 def _share_cents(cents: np.ndarray, weights: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
@@ -203,10 +205,10 @@ def _with_parted(deals: pd.DataFrame, rows: pd.DataFrame, end: pd.Timestamp, loo
     is_same = (deals["n_touches_new"] == 0) & (deals["n_touches_gone"] == 0)
     moved = deals["closed_then_on"] != deals["closed_now_on"]
     other = deals["account_id_then"].notna() & (deals["account_id_then"] != deals["account_id_now"])
-    no = pd.Series("parameter" in kinds, deals.index)
+    is_redefined = pd.Series("parameter" in kinds, deals.index)
     return deals.assign(moved=moved & deals["in_both"], parted=np.select(
-        [no, other, moved & (is_same | (deals["n_by_day"] > 0)), deals["n_late"] > 0, deals["n_touches_new"] > 0,
-         deals["n_touches_gone"] > 0, pd.Series(bool(kinds), deals.index)],
+        [is_redefined, other, moved & (is_same | (deals["n_by_day"] > 0)), deals["n_late"] > 0,
+         deals["n_touches_new"] > 0, deals["n_touches_gone"] > 0, pd.Series(bool(kinds), deals.index)],
         [*PARTED[:-1], "definitions changed"], "another split"))
 
 
@@ -225,7 +227,8 @@ def _sum_changes(rows: pd.DataFrame, deals: pd.DataFrame) -> pd.DataFrame:
         ["cents_then", "cents_now", "by_amount", "rest"]].sum()
     own = own.merge(deals, on="conversion_id", validate="many_to_one")
     by_amount = own.assign(cause="amount changed", cents=own["by_amount"]).query("cents != 0")
-    parted = own.assign(cause=own["parted"].where(own["in_both"], own["cause"]), cents=own["rest"]).query("cents != 0")
+    parted = own.assign(cause=own["parted"].where(own["in_both"], own["cause"]), cents=own["rest"])
+    parted = parted.query("cents != 0 or not in_both")
     told = parted.loc[parted["cause"] == "closing date moved", "conversion_id"]
     moved = own[own["moved"] & ~is_in(own["conversion_id"], told)].assign(cause="closing date moved", cents=0)
     every = pd.concat([by_amount, parted, moved], ignore_index=True)
@@ -311,8 +314,8 @@ def restated_months(then: Previous, touches: pd.DataFrame, changes: pd.DataFrame
     difference (of value), causes (of CAUSES, as text).
     """
     now = as_published(touches, agreement.time_zone)
-    before = _by_month(then.sheet("touches_to_date", now))
-    both = before.add_suffix("_then").join(_by_month(now).add_suffix("_now"), how="outer").fillna(0.0)
+    before = _sum_months(then.sheet("touches_to_date", now))
+    both = before.add_suffix("_then").join(_sum_months(now).add_suffix("_now"), how="outer").fillna(0.0)
     both = both[both.index <= then.month].rename_axis("month").reset_index().round(2)
     both = both.astype({"month": "str", "n_then": int, "n_now": int})
     both = both.assign(difference=(both["value_now"] - both["value_then"]).round(2),
@@ -321,7 +324,7 @@ def restated_months(then: Previous, touches: pd.DataFrame, changes: pd.DataFrame
     return both[is_late | (both["causes"] != "")].reset_index(drop=True)
 
 
-def _by_month(touches: pd.DataFrame) -> pd.DataFrame:
+def _sum_months(touches: pd.DataFrame) -> pd.DataFrame:
     rows = touches.assign(month=touches["converted_at"].dt.strftime("%Y-%m"),
                           attributed=touches["credit"].where(touches["campaign_id"].notna(), 0.0))
     sums = rows.groupby("month").agg(value=("credit", "sum"), attributed=("attributed", "sum"),
@@ -377,12 +380,12 @@ def restated_headline(then: Previous, figures: pd.DataFrame, changes: pd.DataFra
     is_other = (difference.abs() > 5e-6) | (rows["now"].isna() != rows["then"].isna())
     others = set(rows.loc[is_other & then.is_given, "figure"])
     deals = _causes_by_month(changes).get(then.month, "")
-    causes = [_causes_of(figure, others, deals, len(costs) > 0) for figure in rows["figure"]]
+    causes = [_causes_of_figure(figure, others, deals, len(costs) > 0) for figure in rows["figure"]]
     return rows.assign(difference=difference, causes=pd.Series(causes, rows.index, dtype="str"))[
         ["figure", "unit", "then", "now", "difference", "causes"]]
 
 
-def _causes_of(figure: str, others: set[str], deals: str, has_costs: bool) -> str:
+def _causes_of_figure(figure: str, others: set[str], deals: str, has_costs: bool) -> str:
     if figure not in others:
         return ""
     per = f"n_{figure.removeprefix('cost_per_')}" if figure.startswith("cost_per_") else ""

@@ -163,6 +163,11 @@ def say_marketing(progress: pd.DataFrame, promise: Promise, period: str) -> str:
         return in_number("Nothing is due of marketing's promise yet; {n} {many} has come in {period} so far.",
                          "Nothing is due of marketing's promise yet; {n} {many} have come in {period} so far.",
                          row["delivered"]).format(**delivered)
+    if _is_over(row):
+        kept = (_("Marketing kept its promise: {n} {many} in {period}, {share} of the {due} promised.")
+                if row["delivered_share"] >= 1 else
+                _("Marketing did not keep its promise: {n} {many} in {period}, {share} of the {due} promised."))
+        return kept.format(**delivered, share=percent(row["delivered_share"]), due=number(row["promised"]))
     text = (_("Marketing is on its promise: {n} {many} in {period} so far, {share} of the {due} due by now.")
             if row["delivered_share"] >= 1 else
             _("Marketing is behind its promise: {n} {many} in {period} so far, {share} of the {due} due by now."))
@@ -171,6 +176,11 @@ def say_marketing(progress: pd.DataFrame, promise: Promise, period: str) -> str:
         forecast=number(row["forecast"]) + span(row["forecast_low"], row["forecast_high"], number),
         promised=number(row["promised"]))
     return f"{text} {ends}"
+
+
+def _is_over(row: pd.Series) -> bool:
+    """Tell whether the period has ended: all that was promised of it is due."""
+    return row["promised_to_date"] >= row["promised"]
 
 
 def name_progress(progress: pd.DataFrame, promise: Promise, currency: str) -> pd.DataFrame:
@@ -338,9 +348,11 @@ def title_flows(flows: pd.DataFrame) -> str:
 def title_burn_up(progress: pd.DataFrame, promise: Promise, period: str) -> str:
     """Title the burn-up with where the period ends."""
     row = progress.set_index("measure").loc["count"]
+    said = {"many": name_stages(promise.stage), "period": period, "promised": number(row["promised"])}
+    if _is_over(row):
+        return _("{many} in {period}: {n} of {promised} promised").format(**said, n=number(row["delivered"]))
     forecast = number(row["forecast"]) + span(row["forecast_low"], row["forecast_high"], number)
-    return _("{many} in {period}: heading for {forecast} of {promised} promised").format(
-        many=name_stages(promise.stage), period=period, forecast=forecast, promised=number(row["promised"]))
+    return _("{many} in {period}: heading for {forecast} of {promised} promised").format(**said, forecast=forecast)
 
 
 def title_response(summary: pd.DataFrame) -> str:

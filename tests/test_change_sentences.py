@@ -95,7 +95,10 @@ def test_say_rejudged_counts_causes():
     changes = pd.DataFrame({"cause": ["owner changed", "contact logged late", "contact logged late", "judged since"]})
     assert words.say_rejudged(then, changes) == (
         "3 of the 3 hand-overs reported up to 2026-09 read otherwise today. Contact logged late: 2; owner changed: 1.")
-    assert words.say_rejudged(then, changes.tail(1)) == "Every hand-over reported up to 2026-09 stands as it was."
+    assert words.say_rejudged(then, changes.head(0)) == "Every hand-over reported up to 2026-09 stands as it was."
+    assert words.say_rejudged(then, changes.tail(1)) == (
+        "Every hand-over reported up to 2026-09 stands as it was. The limit of 1 more has passed since, which moves its "
+        "month's share in time.")
 
 
 def test_say_entries_counts_causes():
@@ -146,10 +149,34 @@ def test_sentences_are_finnish_too(crm, then):
     try:
         use_language("fi")
         assert words.say_restated(then, changes, "EUR") == (
-            "Kuukauden 2026-09 loppuun mennessä hyvitetty 1\xa0040\xa0€; siitä on raportin jälkeen muuttunut 200\xa0€. "
+            "Kuukauden 9/2026 loppuun mennessä hyvitetty 1\xa0040\xa0€; siitä on raportin jälkeen muuttunut 200\xa0€. "
             "Summa muuttunut: 1 kauppa, 200\xa0€; päättymispäivä siirtynyt: 1 kauppa. Sen jälkeen on lisäksi voitettu "
             "1 kauppa, arvoltaan 60\xa0€.")
         assert words.say_rejudged(then, pd.DataFrame({"cause": []})) == (
-            "Kaikki kuukauden 2026-09 loppuun mennessä raportoidut luovutukset ovat ennallaan.")
+            "Kaikki kuukauden 9/2026 loppuun mennessä raportoidut luovutukset ovat ennallaan.")
+        assert words.say_rejudged(then, pd.DataFrame({"cause": ["attempts changed", "attempts judged since"]})) == (
+            "Kuukauden 9/2026 loppuun mennessä raportoituja luovutuksia: 0; niistä 1 on nyt toisin. "
+            "Yhteydenottoyrityksiä muuttunut tai poistettu: 1.")
+    finally:
+        use_language("en")
+
+
+def test_sentences_write_the_month_as_a_finn_does(crm, then, headline):
+    """2026-09 is 9/2026; no sentence, title or number of things keeps the code of the month."""
+    changes = changes_of(crm, then, deal("d1", 1200.0, "2026-09-02", AD), deal("d2", 40.0, "2026-09-01"))
+    other = pd.DataFrame([["model", "parameter", "linear", "u_shaped"]], columns=NO_DEFINITIONS.columns)
+    none, one = pd.DataFrame({"cause": []}), pd.DataFrame({"cause": ["month moved"]})
+    try:
+        use_language("fi")
+        assert words.say_previous(then, NO_DEFINITIONS, HELSINKI) == (
+            "Vertailukohtana on kuukauden 9/2026 raportti sellaisena kuin se julkaistiin, CRM:ssä 30.9.2026 23.59 "
+            "olleiden tietojen mukaan; molemmat on tehty samoin määritelmin.")
+        assert words.title_changes(then, changes, "EUR") == (
+            "Eniten kuukauden 9/2026 raportin jälkeen vaikuttanut syy: summa muuttunut, 200\xa0€")
+        said = [words.say_previous(then, other), words.say_moved(then, changes.head(0), "EUR"),
+                words.say_headline(then, headline, "EUR"), words.say_headline(then, headline.head(0), "EUR"),
+                words.title_changes(then, changes.head(0), "EUR"),
+                *[say(then, table) for say in (words.say_rejudged, words.say_entries) for table in (none, one)]]
+        assert [text for text in said if "9/2026" not in text or "2026-09" in text] == []
     finally:
         use_language("en")

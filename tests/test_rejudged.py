@@ -49,6 +49,14 @@ def later(entries, attempts, **options):
 NONE = attempts_of()
 FRESH = attempts_of(("ann", "2026-11-30 09:00"))      # in time before the limit has passed: not counted yet
 SOON, LATE = attempts_of(("ann", "2026-11-02 09:00")), attempts_of(("ann", "2026-11-05 09:00"))
+# The 14 days for two attempts: of the 2nd to the end of the 16th, of the 16th to that of the 30th, of the 17th longer.
+TWICE = attempts_of(("ann", "2026-11-02 09:00"), ("ann", "2026-11-16 21:59"))
+LEFT = entries_of(("ann", "mql", AT, "2026-11-10 08:00", "sql"))
+ON_16, ON_17 = "2026-11-16 08:00", "2026-11-17 08:00"
+MET_16, MET_17 = attempts_of(("ann", "2026-11-16 09:00")), attempts_of(("ann", "2026-11-17 09:00"))
+LEFT_16 = entries_of(("ann", "mql", ON_16, "2026-11-20 08:00", "sql"))
+DAYS_ALONE = dataclasses.replace(SALES, within_hours=None)
+LATER_OPEN = dataclasses.replace(HELSINKI, hours=dataclasses.replace(HELSINKI.hours, opens="10:30"))
 
 
 @pytest.mark.parametrize(("before", "now", "cause"), [
@@ -65,11 +73,28 @@ SOON, LATE = attempts_of(("ann", "2026-11-02 09:00")), attempts_of(("ann", "2026
     (responses_of(lead(), NONE), later(entries_of(("ann", "mql", AT, "2026-11-03 08:00", "lead")), NONE),
      "history changed"),
     (responses_of(lead(), NONE), later(lead(), attempts_of(("ann", "2026-12-03 09:00"))), "judged since"),
+    (responses_of(lead(), TWICE), later(lead(), SOON), "attempts changed"),
+    (responses_of(lead(), SOON), later(lead(), TWICE), "attempts changed"),
+    (responses_of(lead(), TWICE), later(lead(owner="eero"), SOON), "attempts changed"),
+    (responses_of(lead(), SOON), later(LEFT, SOON), "history changed"),
+    (responses_of(LEFT, SOON), later(lead(), SOON), "history changed"),
+    (responses_of(LEFT_16, MET_16), later(lead(at=ON_16), MET_16), "history changed"),
+    (responses_of(lead(at=ON_17), MET_17), later(lead(at=ON_17), MET_17), "attempts judged since"),
+    (responses_of(lead(at=ON_17), MET_17), later(lead(at=ON_17, owner="eero"), MET_17), "owner changed"),
+    (responses_of(lead(), SOON, promise=DAYS_ALONE), later(lead(), SOON, promise=DAYS_ALONE, agreement=LATER_OPEN),
+     "hours changed"),
     (responses_of(lead(at="2026-11-30 08:00"), NONE), later(lead(at="2026-11-30 08:00"), NONE), "judged since"),
     (responses_of(lead(at="2026-11-30 08:00"), FRESH), later(lead(at="2026-11-30 08:00"), FRESH), "judged since"),
 ])
 def test_compare_hand_overs_finds_the_cause(before, now, cause):
     assert compared(before, now)["cause"].tolist() == [cause]
+
+
+def test_compare_hand_overs_sees_attempts_judged_otherwise_as_no_course_of_things():
+    changes = compared(responses_of(lead(), TWICE), later(lead(), SOON))
+    assert list_rejudged(changes)["person_id"].tolist() == ["ann"]
+    first = compared(responses_of(lead(at=ON_17), MET_17), later(lead(at=ON_17), MET_17))
+    assert len(first) == 1 and list_rejudged(first).empty
 
 
 def test_compare_hand_overs_gives_what_was_and_what_is():
@@ -153,6 +178,15 @@ def test_compare_entries_goes_by_the_local_month():
     """22:30 on 31 October in UTC is November in Helsinki."""
     _, changes = entry_changes(entries(("ann", "mql", "2026-10-31 22:30")), entries(("ann", "mql", AT)))
     assert changes.empty
+
+
+def test_compare_entries_sees_an_entry_slip_past_the_earlier_month():
+    now = entries(("ann", "mql", "2026-12-03 08:00"), ("bo", "mql", "2026-12-04 08:00"))
+    then, changes = entry_changes(entries(("ann", "mql", AT)), now)
+    assert changes.values.tolist() == [
+        ["ann", "mql", "month moved", pd.Timestamp("2026-11-02 10:00"), pd.Timestamp("2026-12-03 10:00")]]
+    funnel = restated_funnel(then, now, changes, HELSINKI)
+    assert funnel.values.tolist() == [["mql", "2026-11", 1, 0, -1, "month moved"]]
 
 
 @pytest.mark.parametrize(("before", "now", "cause", "n"), [

@@ -155,6 +155,43 @@ def test_compare_credit_takes_equal_shares_for_equal_though_six_decimals_are_kep
     assert said(changes) == [("ads", "amount changed", 875666.76), ("slush", "amount changed", 123333.24)]
 
 
+@pytest.mark.parametrize(("value", "credit", "expected"), [
+    (100_000.0, [8230.45, 58436.22, 33333.33], [
+        ("ads", "late touches", -29218.11), ("nordic", "late touches", 33333.33), ("slush", "late touches", -4115.22)]),
+    (100_100.0, [8238.68, 58494.65, 33366.67], [
+        ("ads", "amount changed", 87.65), ("ads", "late touches", -29247.33), ("nordic", "late touches", 33366.67),
+        ("slush", "amount changed", 12.35), ("slush", "late touches", -4119.34)]),
+    (99_900.0, [8222.22, 58377.78, 33300.0], [
+        ("ads", "amount changed", -87.65), ("ads", "late touches", -29188.9), ("nordic", "late touches", 33300.0),
+        ("slush", "amount changed", -12.35), ("slush", "late touches", -4111.1)]),
+])
+def test_compare_credit_shares_what_the_amount_changed_and_no_rounding_of_weights(crm, value, credit, expected):
+    """Of 100.00 more, 0.1234567 is 12.35 and 0.8765433 is 87.65; a late touch takes a third of it all."""
+    before = touches_of(deal("d1", 100_000.0, "2026-09-01", FAIR, AD)).assign(
+        weight=[0.1234567, 0.8765433], credit=[12345.67, 87654.33])
+    now = touches_of(deal("d1", value, "2026-09-01", FAIR, AD, (*MAIL, "2026-10-03"))).assign(
+        weight=[0.1234567 * 2 / 3, 0.8765433 * 2 / 3, 1 / 3], credit=credit)
+    assert said(compare_credit(previous(touches_to_date=before), now, crm, agreement=HERE)) == expected
+
+
+@pytest.mark.parametrize(("before", "now", "cause", "difference"), [
+    ([], [deal("d3", 0.0, "2026-09-10", AD)], "booked late", 1),
+    ([deal("d3", 0.0, "2026-09-10", AD)], [], "no longer won", -1),
+    ([deal("d9", 0.0, "2026-09-10")], [], "deleted", -1),
+])
+def test_compare_credit_tells_of_deals_worth_nothing(crm, before, now, cause, difference):
+    d1 = deal("d1", 100.0, "2026-09-01", AD)
+    then, touches = previous(headline=pd.DataFrame({"measure": ["n_won"], "exact": [1.0 + len(before)]}),
+                             touches_to_date=touches_of(d1, *before)), touches_of(d1, *now)
+    changes = compare_credit(then, touches, crm, agreement=HERE)
+    assert changes[["cause", "difference"]].values.tolist() == [[cause, 0.0]]
+    months = restated_months(then, touches, changes, HERE)
+    assert (months["n_now"] - months["n_then"]).tolist() == [difference] and months["causes"].tolist() == [cause]
+    figures = pd.DataFrame({"figure": ["n_won"], "value": [1.0 + len(now)], "unit": ["count"]})
+    headline = restated_headline(then, figures, changes, pd.DataFrame())
+    assert headline[["difference", "causes"]].values.tolist() == [[difference, cause]]
+
+
 def test_compare_credit_does_not_call_a_first_account_a_merge(crm):
     before, now = deal("d1", 100.0, "2026-09-01", AD, account=None), deal(
         "d1", 100.0, "2026-09-01", AD, (*FAIR, "2026-10-05"))
@@ -281,9 +318,22 @@ def companies(draw):
         touches = draw(st.lists(TOUCH, max_size=3, unique_by=lambda touch: touch[0]))
         met = [(name + touch, WHERE[touch], day, edited) for touch, day, edited in touches]
         day = draw(st.sampled_from(["2026-08-10", "2026-09-20", "2026-10-02"]))
-        deals.append(deal(name, draw(st.integers(0, 10_000)) / 100, day, *met,
+        cents = draw(st.sampled_from([0, 10_000_000, 10_000_001]) | st.integers(0, 10**10))
+        deals.append(deal(name, cents / 100, day, *met,
                           account=draw(st.sampled_from(["acme", "beta", None]))))
     return deals
+
+
+#: Parts of credit that are no fractions 1/n, and that six decimals do not hold.
+PARTS = {"t1": 0.1234567, "t2": 0.8765433, "t3": 0.3141592653, "t4": 1 / 7}
+
+
+def unevenly(touches):
+    """Share the deals again, by PARTS: each touch earns what the rounded sum to date grows by."""
+    part = touches["touch_id"].str[2:].map(PARTS).fillna(1.0).astype(float)
+    deals = touches.assign(weight=part / part.groupby(touches["conversion_id"]).transform("sum"))
+    sums = deals.groupby("conversion_id")["weight"].cumsum().mul(deals["value"] * 100).round()
+    return deals.assign(credit=sums.groupby(deals["conversion_id"]).diff().fillna(sums) / 100)
 
 
 def cents_by_campaign(touches):
@@ -297,13 +347,17 @@ SMALL = SimpleNamespace(
     people=make("people", person_id=["ann"]), opportunities=make("opportunities", opportunity_id=["d1", "d2", "d3"]))
 
 
-@settings(max_examples=25)
-@given(companies(), companies())
-def test_differences_sum_to_what_changed_to_the_cent(before, now):
-    then, touches = previous(touches_to_date=touches_of(*before)), touches_of(*now)
+SPLITS = st.sampled_from([touches_of, lambda *deals: unevenly(touches_of(*deals))])
+
+
+@settings(max_examples=40)
+@given(companies(), companies(), SPLITS, SPLITS)
+def test_differences_sum_to_what_changed_to_the_cent(before, now, split_then, split_now):
+    reported, touches = split_then(*before), split_now(*now)
+    then = previous(touches_to_date=reported)
     changes = compare_credit(then, touches, SMALL, agreement=HERE)
     moved = changes.fillna({"campaign_id": "-"}).groupby("campaign_id")["difference"].sum().mul(100).round()
-    expected = cents_by_campaign(touches).sub(cents_by_campaign(touches_of(*before)), fill_value=0)
+    expected = cents_by_campaign(touches).sub(cents_by_campaign(reported), fill_value=0)
     assert moved[moved != 0].to_dict() == expected[expected != 0].to_dict()
     assert set(changes["cause"]) <= set(CAUSES)
     bridge = build_bridge(then, changes, SMALL.campaigns)
@@ -312,11 +366,25 @@ def test_differences_sum_to_what_changed_to_the_cent(before, now):
     assert round(roots["now_with_children"].sum(), 2) == round(sum(each["value"] for each in now), 2)
 
 
+@settings(max_examples=80)
+@given(companies(), companies(), SPLITS, SPLITS)
+def test_an_amount_moves_by_what_it_changed_and_the_rest_by_nothing(before, now, split_then, split_now):
+    """Of a deal in both reports: what the amount gained sums to the amount, what moved for other causes to 0."""
+    changes = compare_credit(previous(touches_to_date=split_then(*before)), split_now(*now), SMALL, agreement=HERE)
+    was, is_now = ({each["name"]: round(each["value"] * 100) for each in deals} for deals in (before, now))
+    both = changes[changes["conversion_id"].isin(set(was) & set(is_now))]
+    by_amount = both["cause"] == "amount changed"
+    cents = both["difference"].mul(100).round().astype(int)
+    gained = cents[by_amount].groupby(both["conversion_id"]).sum().to_dict()
+    assert gained == {name: is_now[name] - was[name] for name in was if name in is_now and is_now[name] != was[name]}
+    assert not cents[~by_amount].groupby(both["conversion_id"]).sum().any()
+
+
 @settings(max_examples=15)
-@given(companies())
-def test_nothing_changed_is_no_row(before):
-    then = previous(touches_to_date=touches_of(*before))
-    assert compare_credit(then, touches_of(*before), SMALL, agreement=HERE).empty
+@given(companies(), SPLITS)
+def test_nothing_changed_is_no_row(before, split):
+    then = previous(touches_to_date=split(*before))
+    assert compare_credit(then, split(*before), SMALL, agreement=HERE).empty
 
 
 @settings(max_examples=15)

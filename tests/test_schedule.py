@@ -1,5 +1,6 @@
 """The example of a monthly job makes, verifies and archives a month: its own steps are run."""
 
+import json
 import os
 import re
 import stat
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from attribution.cli import main
 
 ROOT = Path(__file__).parents[1]
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "monthly-reports.yml").read_text(encoding="utf-8"))
@@ -29,8 +32,11 @@ def run_steps(folder, **settings):
 
 
 def test_the_job_makes_verifies_and_archives_the_month(tmp_path):
+    assert main(["report", "all", "--month", "2026-09", "--out", str(tmp_path / "reports")]) == 0
     done = run_steps(tmp_path, MONTH="2026-10")
     assert done.returncode == 0, done.stderr
+    manifest = json.loads((tmp_path / "reports" / "2026-10" / "manifest.json").read_text(encoding="utf-8"))
+    assert {said["parameters"]["previous"] for said in manifest.values()} == {str(tmp_path / "reports" / "2026-09")}
     said = done.stdout.splitlines()
     assert said[-3:] == ["campaign_roi: identical to the byte", "sla_conversion: identical to the byte",
                          str(tmp_path / "archive" / "2026-10.tar.gz")]

@@ -123,6 +123,16 @@ def test_say_marketing_says_behind_or_on_the_promise():
         "Marketing is on its promise: 98 MQLs")
 
 
+def test_a_period_that_is_over_is_judged_and_not_forecast():
+    over = progress_of(delivered=202.0, share=202 / 285).assign(promised_to_date=[285.0, 1.0])
+    assert say_marketing(over, MARKETING, "Q3 2026") == (
+        f"Marketing did not keep its promise: 202 MQLs in Q3 2026, 71{PC} of the 285 promised.")
+    assert title_burn_up(over, MARKETING, "Q3 2026") == "MQLs in Q3 2026: 202 of 285 promised"
+    kept = progress_of(delivered=285.0, share=1.0).assign(promised_to_date=[285.0, 1.0])
+    assert say_marketing(kept, MARKETING, "Q3 2026") == (
+        f"Marketing kept its promise: 285 MQLs in Q3 2026, 100{PC} of the 285 promised.")
+
+
 def test_say_marketing_does_not_judge_before_anything_is_due():
     assert say_marketing(progress_of(share=float("nan"), delivered=3.0), MARKETING, "Q4 2026") == (
         "Nothing is due of marketing's promise yet; 3 MQLs have come in Q4 2026 so far.")

@@ -8,7 +8,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -87,8 +87,8 @@ def _write_privately(path: Path, data: bytes) -> None:
 
 def _digest_rows(name: str, data: bytes) -> bytes:
     try:
-        digests = [f"{file}\t{key}\t{_digest(row)}\n" for file, text in _tables(name, data)
-                   for key, row in _rows(file, text).items()]
+        digests = [f"{file}\t{key}\t{digest}\n" for file, text in _tables(name, data)
+                   for key, digest in _rows(file, text, _digest).items()]
     except UNREADABLE:                               # the reader has its own word on such a file, or does not read it
         digests = []
     return "".join(digests).encode()
@@ -108,16 +108,21 @@ def _tables(name: str, data: bytes) -> Iterator[tuple[str, str]]:
             yield f"{name}/{each}", archive.read(each).decode("utf-8-sig", errors="replace")
 
 
-def _rows(file: str, text: str) -> dict[str, dict[str, str]]:
-    """Give the rows of a CSV by their id where they have one of their own, else by number; other texts by lines."""
+def _rows(file: str, text: str, make: Callable = dict) -> dict:
+    """Give what is made of each row, by the row's id where rows have one of their own, else by number.
+
+    Of a text that is no CSV the lines are its rows.
+    """
     if not file.lower().endswith(".csv"):
-        return {f"line {number}": {"text": line} for number, line in enumerate(text.splitlines(), 1)}
-    records = csv.reader(io.StringIO(text))
-    header = next(records, [])
-    rows, key = [dict(zip(header, record, strict=False)) for record in records], describe_columns(file)[0]
-    ids = [row.get(key, "") for row in rows]
-    keys = ids if all(ids) and len(set(ids)) == len(ids) else [f"row {number}" for number in range(1, len(rows) + 1)]
-    return dict(zip(keys, rows, strict=True))
+        return {f"line {number}": make({"text": line}) for number, line in enumerate(text.splitlines(), 1)}
+    lines = io.TextIOWrapper(io.BytesIO(text.encode()), "utf-8", newline="")      # StringIO would be 4 times as large
+    records = csv.reader(lines)
+    header, key = next(records, []), describe_columns(file)[0]
+    at = header.index(key) if key in header else len(header)
+    made = [(*record[at:at + 1], make(dict(zip(header, record, strict=False)))) for record in records]
+    ids = [pair[0] for pair in made if len(pair) == 2]
+    is_key = len(ids) == len(made) == len(set(ids)) and all(ids)
+    return {pair[0] if is_key else f"row {number}": pair[-1] for number, pair in enumerate(made, 1)}
 
 
 def restore_inputs(digests: Mapping[str, str], kept: Path, place: Path) -> None:
@@ -216,7 +221,8 @@ def _compare_digests(name: str, digest: str, now: bytes, kept: Path) -> list[tup
     except (OSError, EOFError, zlib.error):
         return []
     before = {tuple(line.split("\t")[:2]): line.split("\t")[2] for line in lines}
-    after = {(file, key): _digest(row) for file, text in _tables(name, now) for key, row in _rows(file, text).items()}
+    after = {(file, key): digest for file, text in _tables(name, now)
+             for key, digest in _rows(file, text, _digest).items()}
     changes = []
     for at in [*before, *(at for at in after if at not in before)]:
         if before.get(at) != after.get(at):

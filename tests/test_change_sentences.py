@@ -97,8 +97,8 @@ def test_say_rejudged_counts_causes():
         "3 of the 3 hand-overs reported up to 2026-09 read otherwise today. Contact logged late: 2; owner changed: 1.")
     assert words.say_rejudged(then, changes.head(0)) == "Every hand-over reported up to 2026-09 stands as it was."
     assert words.say_rejudged(then, changes.tail(1)) == (
-        "Every hand-over reported up to 2026-09 stands as it was. The limit of 1 more has passed since, which moves its "
-        "month's share in time.")
+        "Every hand-over reported up to 2026-09 stands as it was. The limit of 1 more has passed since, which moves "
+        "its month's share in time.")
 
 
 def test_say_entries_counts_causes():

@@ -48,6 +48,8 @@ def read_agreement(path: str | Path) -> Agreement:
         return parse_agreement(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except UnicodeDecodeError:
         raise ValueError(f"{path}: is not in UTF-8: save it as UTF-8") from None
+    except RecursionError:
+        raise ValueError(f"{path}: is nested too deep to be read") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -26,24 +26,29 @@ def main(argv: list[str] | None = None) -> int:
     Returns the exit status: 0, 1 where a report could not be made or is not what it was, 2 where the input is bad, 130
     after Ctrl-C.
     """
-    from attribution.rendering import RenderError
-    from attribution.running import ReportError
-    arguments = build_parser().parse_args(argv)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        return arguments.command(arguments) or 0
-    except (RenderError, ReportError, ValueError, OSError) as error:
-        _complain(_in_words(error))
-        return 1 if isinstance(error, RenderError | ReportError) else 2
-    except (KeyboardInterrupt, SystemExit) as stopped:
+        return _run(argv)
+    except KeyboardInterrupt as stopped:
         _complain("stopped; what was published before is as it was")
-        return getattr(stopped, "code", 130)
+        return stopped.args[0] if stopped.args else 130
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def _stop(number: int, frame) -> None:
-    sys.exit(128 + number)
+    raise KeyboardInterrupt(128 + number)
+
+
+def _run(argv: list[str] | None) -> int:
+    from attribution.rendering import RenderError
+    from attribution.running import ReportError
+    arguments = build_parser().parse_args(argv)
+    try:
+        return arguments.command(arguments) or 0
+    except (RenderError, ReportError, ValueError, OSError) as error:
+        _complain(_in_words(error))
+        return 1 if isinstance(error, RenderError | ReportError) else 2
 
 
 def _in_words(error: Exception) -> str:
@@ -225,8 +230,8 @@ def _check_credit(given: dict) -> None:
     choose_model(given.get("model", "linear"), given.get("half_life_days") or 30)
     check_linking(given.get("linking", "hybrid"))
     for name in ("half_life_days", "lookback_days"):
-        if given.get(name) != "none" and not 0 < given.get(name, 1) < float("inf"):
-            raise ValueError(f"{name}: {given[name]:g} is not a positive number")
+        if given.get(name) != "none" and not 0 < given.get(name, 1) <= 100_000:
+            raise ValueError(f"{name}: {given[name]:g} is not a positive number up to 100,000")
 
 
 def _check_stage(given: dict, data: str) -> None:

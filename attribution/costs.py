@@ -40,6 +40,9 @@ def _read_lines(path: Path) -> pd.DataFrame:
         raise TableError(f"spend.csv: is no table that can be read ({why}). Save it again as CSV in UTF-8.") from None
     if not isinstance(lines.index, pd.RangeIndex):   # pandas takes cells beyond the header's for row names
         raise TableError("spend.csv: lines have more cells than the header. No thousands commas, and none at the end.")
+    twice = lines.columns[lines.columns.duplicated()].unique()
+    if len(twice):
+        raise TableError(f"spend.csv: column {', '.join(map(str, twice))} is there twice. Leave one of them out.")
     for column in ("campaign_id", "spent_on", "cost"):
         if column not in lines:
             raise TableError(f"spend.csv: there is no column {column}. Its columns are campaign_id, spent_on, cost.")

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,9 @@ ROOT = Path(__file__).parents[1]
 csv.field_size_limit(2**31 - 1)                      # a template or a note in a cell may be longer than the default
 SPEND, SPEND_COLUMNS = "spend.csv", ("campaign_id", "spent_on", "cost")
 UNREADABLE = (csv.Error, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError)
+#: What may be shown of an export: an id, a number, a day or a moment, true or false, nothing.
+PLAIN = re.compile(r"(?=\S*\d)[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?|[-+]?\d{1,12}(?:\.\d+)?|true|false|"
+                   r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z|[-+]\d\d:?\d\d)?)?|", re.IGNORECASE)
 CHANGES = ["file", "row", "column", "before", "after"]
 
 
@@ -133,7 +137,8 @@ def restore_inputs(digests: Mapping[str, str], kept: Path, place: Path) -> None:
     for name, digest in digests.items():
         data, path = _unpack(kept, digest), Path(place, name)
         if data is None:
-            raise ValueError(f"{kept}: holds no whole copy of {name}. Put the file back where the report found it")
+            raise ValueError(f"{kept}: holds no whole copy of {name}. Put the file back where the report found it, and "
+                             "leave out --from-copy")
         if not path.resolve().is_relative_to(place.resolve()):
             raise ValueError(f"{name}: leads out of the folder of inputs")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,7 +168,9 @@ def changed_inputs(digests: Mapping[str, str], files: Mapping[str, Path], kept: 
             changes.append((name, "", "", "not there", "there"))
         elif hash_file(files[name]) != digests[name]:
             changes += _changed_rows(name, digests[name], files[name].read_bytes(), kept)
-    return pd.DataFrame(changes, columns=CHANGES, dtype="str")
+    shown = pd.DataFrame(changes, columns=CHANGES, dtype="str")
+    is_shown = shown["row"].map(lambda row: bool(PLAIN.fullmatch(row) or re.fullmatch(r"(row|line) \d+", row)))
+    return shown.assign(row=shown["row"].where(is_shown, "(a row whose id is none)"))
 
 
 def _changed_rows(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:
@@ -199,9 +206,9 @@ def _compare_texts(file: str, then: str, now: str) -> list[tuple]:
 
 
 def _plain(file: str, column: str, *values: str) -> tuple[str, ...]:
-    """Give the values of columns without words; of others say only that they differ."""
+    """Give the values of columns without words, if they have none; of others say only that they differ."""
     is_plain = column in (SPEND_COLUMNS if file == SPEND else describe_columns(file)[1])
-    return values if is_plain else ("(not shown)", "(another)")
+    return values if is_plain and all(map(PLAIN.fullmatch, values)) else ("(not shown)", "(another)")
 
 
 def _compare_lines(file: str, then: str, now: str) -> list[tuple]:
@@ -210,9 +217,14 @@ def _compare_lines(file: str, then: str, now: str) -> list[tuple]:
         return []
     old, new = then.splitlines(), now.splitlines()
     steps = difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
-    return [(file, f"line {first + 1}", "", " / ".join(map(str.strip, old[first:last])),
-             " / ".join(map(str.strip, new[start:end])))
+    return [(file, f"line {first + 1}", "", _settings(old[first:last]), _settings(new[start:end]))
             for kind, first, last, start, end in steps if kind != "equal"]
+
+
+def _settings(lines: list[str]) -> str:
+    """Write lines of settings without their comments, which may speak of persons."""
+    said = [re.sub(r"(^|\s)#.*", "", line).strip() for line in lines]
+    return " / ".join("(not shown)" if "@" in line else line for line in said if line) or "(nothing, or a comment)"
 
 
 def _compare_digests(name: str, digest: str, now: bytes, kept: Path) -> list[tuple]:

@@ -9,8 +9,9 @@ import pandas as pd
 from attribution.agreement import month_days
 from attribution.agreement_file import find_beside
 from attribution.inputs import ROOT, hash_file
-from attribution.report import name_report, read_manifest
+from attribution.report import check_entry, name_report, read_manifest
 from attribution.restated import Previous
+from attribution.showing import read_notebook
 from attribution.sources import find_folder
 from attribution.workbook import NUMBERS, TIMES, find_tables
 
@@ -33,9 +34,16 @@ def read_previous(previous: str | None, notebook: str, month: str, stage: str | 
     _check_month(folder, said["parameters"].get("month"), month)
     path = folder / f"{name}.ipynb"
     executed = _read_notebook(path, said)
-    tables = {table["sheet"]: read_table(table) for table in find_tables(executed)}
+    tables = _read_tables(path, executed)
     return Previous(said["parameters"]["month"], _known_until(path, tables), tables, _definitions(said, executed),
                     {f"previous/{file.name}": hash_file(file) for file in (folder / "manifest.json", path)})
+
+
+def _read_tables(path: Path, executed: dict) -> dict[str, pd.DataFrame]:
+    try:
+        return {table["sheet"]: read_table(table) for table in find_tables(executed)}
+    except (KeyError, TypeError, ValueError):
+        raise ValueError(f"previous: {path} holds a table that cannot be read. Make that month again") from None
 
 
 def find_published(previous: str, name: str) -> dict:
@@ -49,7 +57,7 @@ def find_published(previous: str, name: str) -> dict:
         raise ValueError(f"previous: {folder} has no manifest.json. {ADVICE}")
     if name not in manifest:
         raise ValueError(f"previous: {folder} has no report {name}, only {', '.join(sorted(manifest))}. {ADVICE}")
-    return manifest[name]
+    return check_entry(folder, name, manifest[name])
 
 
 def _check_month(folder: Path, then: str, month: str) -> None:
@@ -58,13 +66,12 @@ def _check_month(folder: Path, then: str, month: str) -> None:
 
 
 def _read_notebook(path: Path, said: dict) -> dict:
-    import nbformat
     if not path.is_file():
         raise ValueError(f"previous: {path} is not there, although the manifest names it. {ADVICE}")
     if hash_file(path) != said["outputs"].get(path.name):
         raise ValueError(f"previous: {path} is not the file that was published (its sha256 is not the one in "
                          "manifest.json). Put the published one back, or make that month again")
-    return nbformat.read(path, as_version=4)
+    return read_notebook(path)
 
 
 def read_table(table: dict) -> pd.DataFrame:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from attribution.page import PLOTLY
-from attribution.showing import find_shown
+from attribution.showing import find_shown, read_notebook
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 
@@ -88,9 +88,8 @@ def draw_figures(notebook: str | Path) -> list[Path]:
 
     Returns the files' paths, none where there is no figure. Raises RenderError when the browser is missing or fails.
     """
-    import nbformat
     notebook = Path(notebook).resolve()
-    figures = find_shown(nbformat.read(notebook, 4), PLOTLY)
+    figures = find_shown(read_notebook(notebook), PLOTLY)
     targets = [notebook.with_name(f"{notebook.stem}-{number}.png") for number in range(1, len(figures) + 1)]
     if figures:
         with tempfile.TemporaryDirectory(prefix=f".{notebook.stem}-", dir=notebook.parent) as place:
@@ -102,10 +101,11 @@ def draw_figures(notebook: str | Path) -> list[Path]:
 
 
 def _slide(figure: dict, path: Path) -> dict:
-    layout = {key: value for key, value in figure["layout"].items() if key not in ("width", "height", "updatemenus")}
-    ninth = min(max(int(figure["layout"].get("height", 720)), 603), 900) // 9  # rows and captions keep their distance
+    given = figure.get("layout", {})
+    layout = {key: value for key, value in given.items() if key not in ("width", "height", "updatemenus")}
+    ninth = min(max(int(given.get("height", 720)), 603), 900) // 9             # rows and captions keep their distance
     size = {"width": 16 * ninth, "height": 9 * ninth, "scale": 120 / ninth, "format": "png"}
-    return {"fig": {"data": figure["data"], "layout": layout}, "path": path, "opts": size}
+    return {"fig": {"data": figure.get("data", []), "layout": layout}, "path": path, "opts": size}
 
 
 def _draw(slides: list[dict], name: str) -> None:

@@ -111,7 +111,7 @@ def _drop_unnamed(draft: Path) -> None:
     """Drop the kept inputs that no report of the month was made from any longer."""
     named = {digest for said in read_manifest(draft).values() for digest in said.get("inputs", {}).values()}
     for path in (draft / PRIVATE).iterdir():
-        if path.name.partition(".")[0] not in named:
+        if path.is_file() and path.name.partition(".")[0] not in named:
             path.unlink()
 
 
@@ -123,11 +123,38 @@ def read_manifest(month: Path) -> dict:
     manifest = month / "manifest.json"
     try:
         said = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
-    if not isinstance(said, dict) or not all(isinstance(each, dict) for each in said.values()):
+    if not isinstance(said, dict) or not all(map(_names_inputs, said.values())):
         raise ValueError(f"{manifest}: is no manifest that can be read. Move it away, and make the month's reports "
                          "again")
+    return said
+
+
+def _names_inputs(entry) -> bool:
+    inputs = entry.get("inputs", {}) if isinstance(entry, dict) else None
+    return isinstance(inputs, dict) and all(isinstance(digest, str) for digest in inputs.values())
+
+
+def check_entry(month: Path, name: str, said: dict) -> dict:
+    """Give a manifest's entry, if it is as this version writes one and its names lead nowhere else.
+
+    It may have come from anywhere. Raises ValueError otherwise.
+    """
+    try:
+        is_ours = (all(isinstance(value, str | int | float | None) for value in said["parameters"].values())
+                   and all(isinstance(said["parameters"].get(key), str | None) for key in (*PLACES, "month"))
+                   and isinstance(said["packages"], dict)
+                   and all(re.fullmatch("[0-9a-f]{64}", digest)
+                           for digest in [*said["inputs"].values(), *said["outputs"].values()])
+                   and Path(said["notebook"]).name == said["notebook"] and not re.search(r"[/\\:]", name)
+                   and name_report(Path(said["notebook"]), said["parameters"]) == name
+                   and set(said["outputs"]) == {f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")})
+    except (KeyError, TypeError, AttributeError):
+        is_ours = False
+    if not is_ours:
+        raise ValueError(f"{month / 'manifest.json'}: {name} is not said as this version of the kit says it. Make the "
+                         "month's reports again")
     return said
 
 
@@ -180,20 +207,34 @@ def replacing(folder: Path) -> Iterator[Path]:
     ReportError when another run is filling such a folder.
     """
     _refuse_file(folder)
-    is_new = not folder.parent.exists()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = [parent for parent in folder.parents if not parent.exists()]
     workshop = folder.with_name(f".{folder.name}-new")
     try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
         with _locked(workshop, folder):
             draft = workshop / "new"
             draft.mkdir()
             yield draft
             publish(draft, folder)
-    except BaseException:
-        if is_new:
-            with suppress(OSError):
-                folder.parent.rmdir()
+    except BaseException as error:
+        with suppress(OSError):
+            for parent in made:
+                parent.rmdir()
+        if isinstance(error, OSError) and _is_of_writing(error, workshop):
+            raise ReportError(f"{folder}: cannot be written: {_why(error)}. Nothing was published") from None
         raise
+
+
+def _is_of_writing(error: OSError, workshop: Path) -> bool:
+    return isinstance(error, shutil.Error) or error.filename is None or Path(error.filename).is_relative_to(workshop)
+
+
+def _why(error: OSError) -> str:
+    """Say why; of what could not be copied, shutil gives (path, copy, reason) for each."""
+    if isinstance(error, shutil.Error):
+        path, _copy, reason = error.args[0][0]
+        return f"{path} in it cannot be copied ({reason}), move it away"
+    return str(error.strerror)
 
 
 @contextmanager

@@ -63,6 +63,8 @@ def check_parameters(notebook: str | Path, parameters: dict) -> dict:
             raise ValueError(f"parameter: {name!r} is not one of {', '.join(known)}")
         if not isinstance(value, str | int | float | None):
             raise ValueError(f"parameter {name}: {type(value).__name__} cannot be passed to a notebook, text can")
+        if isinstance(value, str) and value != value.encode(errors="ignore").decode():
+            raise ValueError(f"parameter {name}: {ascii(value)} is no text in Unicode. Give it another name")
     return parameters
 
 

@@ -3,6 +3,7 @@
 import html
 import math
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,20 @@ from attribution.language import _, day, moment, month, number, percent, times
 from attribution.sentences import NAMES, name_campaigns
 
 TABLE_MIME = "application/vnd.attribution-kit.table.v1+json"
+
+
+def read_notebook(path: str | Path) -> dict:
+    """Read an executed notebook.
+
+    Raises ValueError when the file is none, or none any more.
+    """
+    import nbformat
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        list_outputs(notebook)
+    except (ValueError, TypeError, AttributeError, LookupError, RecursionError, nbformat.ValidationError):
+        raise ValueError(f"{path}: is no notebook that can be read. Make the month's reports again") from None
+    return notebook
 
 
 def list_outputs(notebook: dict) -> list[dict]:

@@ -2,21 +2,19 @@
 
 import html
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 import pandas as pd
 
 from attribution.inputs import ROOT, changed_inputs, find_inputs, hash_file, hash_inputs, restore_inputs
 from attribution.page import PLOTLY
-from attribution.report import PLACES, PRIVATE, list_packages, name_report, read_manifest, write_report
+from attribution.report import PLACES, PRIVATE, check_entry, list_packages, read_manifest, write_report
 from attribution.running import TIMEOUT_SECONDS, ReportError, check_parameters, execute_notebooks, read_parameters
-from attribution.showing import TABLE_MIME, find_shown, list_outputs
+from attribution.showing import TABLE_MIME, find_shown, list_outputs, read_notebook
 from attribution.sources import find_folder
 from attribution.workbook import find_tables
 
@@ -37,7 +35,7 @@ def verify_month(month: str | Path, notebooks: str | Path = ROOT / "notebooks", 
     Raises ValueError when the folder holds no reports, or a copy is needed that was not kept.
     """
     month = find_folder(month)
-    manifest = {name: _check_entry(month, name, said) for name, said in read_manifest(month).items()}
+    manifest = {name: check_entry(month, name, said) for name, said in read_manifest(month).items()}
     if not manifest:
         raise ValueError(f"{month}: holds no manifest.json that names a report. Name a month's folder, such as "
                          "reports/2026-10")
@@ -48,25 +46,6 @@ def verify_month(month: str | Path, notebooks: str | Path = ROOT / "notebooks", 
         found = [row for (name, said), run in zip(manifest.items(), runs, strict=True)
                  for row in _compare_report(month, name, said, run, again)]
     return pd.DataFrame(found, columns=DIFFERENCES, dtype="str")
-
-
-def _check_entry(month: Path, name: str, said) -> dict:
-    """Refuse a manifest that is not ours, or whose names lead elsewhere: it may have come from anywhere."""
-    try:
-        is_ours = (all(isinstance(value, str | int | float | None) for value in said["parameters"].values())
-                   and all(isinstance(said["parameters"].get(key), str | None) for key in PLACES)
-                   and isinstance(said["packages"], dict)
-                   and all(re.fullmatch("[0-9a-f]{64}", digest)
-                           for digest in [*said["inputs"].values(), *said["outputs"].values()])
-                   and Path(said["notebook"]).name == said["notebook"] and not re.search(r"[/\\:]", name)
-                   and name_report(Path(said["notebook"]), said["parameters"]) == name
-                   and set(said["outputs"]) == {f"{name}.{kind}" for kind in ("ipynb", "html", "xlsx")})
-    except (KeyError, TypeError, AttributeError):
-        is_ours = False
-    if not is_ours:
-        raise ValueError(f"{month / 'manifest.json'}: {name} is not said as this version of the kit says it. Make the "
-                         "month's reports again")
-    return said
 
 
 def _parameters(month: Path, name: str, said: Mapping, place: Path, from_copy: bool) -> dict:
@@ -137,10 +116,10 @@ def _causes(month: Path, said: Mapping, files: Mapping[str, Path]) -> list[tuple
 
 
 def _compare_outputs(month: Path, name: str, said: Mapping, again: Path) -> list[tuple]:
-    now = nbformat.read(again / f"{name}.ipynb", as_version=4)
+    now = read_notebook(again / f"{name}.ipynb")
     try:
-        shown = compare_notebooks(nbformat.read(month / f"{name}.ipynb", as_version=4), now)
-    except (OSError, ValueError, TypeError, AttributeError, LookupError, nbformat.ValidationError):
+        shown = compare_notebooks(read_notebook(month / f"{name}.ipynb"), now)
+    except (OSError, ValueError, TypeError, AttributeError, LookupError):
         shown = []                                   # it is missing, or not a notebook of ours any more: said above
     return shown + [("output", file, "", digest[:12], _short_digest(again / file))
                     for file, digest in said["outputs"].items() if hash_file(again / file) != digest]

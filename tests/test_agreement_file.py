@@ -370,3 +370,9 @@ def test_parse_agreement_keeps_the_default_disqualified_out_of_the_stages():
     said["stages"][0]["values"] = ["Unqualified"]
     assert parse_agreement(said).disqualified == ("Disqualified", "Closed - Not Converted")
     assert parse_agreement({"disqualified": {"values": []}}).disqualified == ()
+
+
+def test_read_agreement_refuses_what_is_nested_too_deep(tmp_path):
+    (tmp_path / "agreement.toml").write_text("a = " + "[" * 50_000)
+    with pytest.raises(ValueError, match="agreement.toml: is nested too deep to be read$"):
+        read_agreement(tmp_path)

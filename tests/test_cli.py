@@ -110,7 +110,10 @@ def test_report_gives_each_notebook_its_own_options(runs, capsys, report, option
 
 
 def test_report_gives_every_notebook_the_month_to_compare_with(runs, tmp_path):
-    (tmp_path / "manifest.json").write_text('{"campaign_roi": {}, "sla_conversion": {}}')
+    said = {name: {"parameters": {"month": "2026-09"}, "packages": {}, "inputs": {}, "notebook": f"{name}.ipynb",
+                   "outputs": {f"{name}.{kind}": "0" * 64 for kind in ("ipynb", "html", "xlsx")}}
+            for name in ("campaign_roi", "sla_conversion")}
+    (tmp_path / "manifest.json").write_text(json.dumps(said))
     assert main(["report", "all", "--month", "2026-10", "--out", "there", "--previous", str(tmp_path)]) == 0
     assert [said["previous"] for said in runs.values()] == [str(tmp_path)] * 2
 

@@ -157,6 +157,12 @@ def test_read_ledger_says_what_is_wrong(tmp_path, text, words):
     assert "\n" not in str(error.value)
 
 
+def test_read_ledger_refuses_a_column_that_is_there_twice(tmp_path):
+    (tmp_path / "spend.csv").write_text("campaign_id,spent_on,cost, cost\n701A,2026-10-01,5,6\n")
+    with pytest.raises(TableError, match="^spend.csv: column cost is there twice. Leave one of them out.$"):
+        read_ledger(tmp_path)
+
+
 def test_read_ledger_refuses_another_encoding(tmp_path):
     (tmp_path / "spend.csv").write_bytes("campaign_id,spent_on,cost,note\n701A,2026-10-31,1,Mäkelä\n".encode("latin-1"))
     with pytest.raises(TableError, match=r"^spend\.csv: is no table that can be read \(.*utf-8"):

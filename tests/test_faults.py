@@ -82,8 +82,8 @@ def test_a_full_disk(month):
     size = sum(path.stat().st_size for path in month.rglob("*") if path.is_file()) // 1000 + 400
     run = run_in_process(month.parents[1] / "roi.ipynb", month.parent, FILL.format(out=month.parent, size=size))
     said, complaint = run.communicate(timeout=120)
-    assert re.fullmatch(r"attribution: .*No space left on device\n", complaint)
-    assert said == "status 2\n2026-09\n"
+    words = r"attribution: .*reports/2026-09: cannot be written: No space left on device. Nothing was published\n"
+    assert re.fullmatch(words, complaint) and said == "status 1\n2026-09\n"
 
 
 @posix
@@ -94,8 +94,9 @@ def test_a_read_only_folder(month):
     lock = f'mount --bind {out} {out} && mount -o remount,bind,ro {out} && exec "$@"'
     run = run_in_process(out.parent / "roi.ipynb", out, lock)
     said, complaint = run.communicate(timeout=120)
-    assert re.fullmatch(r"attribution: .*\.2026-09-new: Read-only file system\n", complaint)
-    assert (said, run.returncode) == ("", 2) and everything(out) == before
+    words = r"attribution: .*reports/2026-09: cannot be written: Read-only file system. Nothing was published\n"
+    assert re.fullmatch(words, complaint)
+    assert (said, run.returncode) == ("", 1) and everything(out) == before
 
 
 @posix

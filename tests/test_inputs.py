@@ -10,7 +10,9 @@ import pytest
 from attribution.inputs import changed_inputs, find_inputs, hash_inputs, keep_inputs, restore_inputs
 from attribution.tables import TableError
 
-DEALS = 'Id,Name,Amount,CloseDate\n006A,"Acme, renewal",100.00,2026-10-01\n006B,Beta,250.50,2026-10-02\n'
+DEAL_A, DEAL_B, DEAL_C = (f"0065g000AAMYkT{n}AYL" for n in (1, 2, 3))
+DEALS = (f'Id,Name,Amount,CloseDate\n{DEAL_A},"Acme, renewal",100.00,2026-10-01\n'
+         f"{DEAL_B},Beta,250.50,2026-10-02\n")
 
 
 @pytest.fixture
@@ -52,12 +54,12 @@ def test_nothing_has_changed_where_nothing_has(files, tmp_path):
 
 def test_changes_name_the_row_the_column_and_both_values(files, tmp_path):
     digests = kept(files, tmp_path / "private")
-    files["Opportunity.csv"].write_text(DEALS.replace("250.50", "250.51") + "006C,New,1.00,2026-10-03\n")
+    files["Opportunity.csv"].write_text(DEALS.replace("250.50", "250.51") + f"{DEAL_C},New,1.00,2026-10-03\n")
     files["spend.csv"].write_text("campaign_id,spent_on,cost\n701A,2026-10-01,13.00\n")
     files["agreement.toml"].write_text('[company]\nname = "Example"\nmargin = 0.7\n')
     assert rows_of(changed_inputs(digests, files, tmp_path / "private")) == [
-        ("Opportunity.csv", "006B", "Amount", "250.50", "250.51"),
-        ("Opportunity.csv", "006C", "", "not there", "there"),
+        ("Opportunity.csv", DEAL_B, "Amount", "250.50", "250.51"),
+        ("Opportunity.csv", DEAL_C, "", "not there", "there"),
         ("agreement.toml", "line 3", "", "margin = 0.6", "margin = 0.7"),
         ("spend.csv", "row 1", "cost", "12.00", "13.00")]
 
@@ -66,7 +68,25 @@ def test_changes_do_not_tell_names(files, tmp_path):
     digests = kept(files, tmp_path / "private")
     files["Opportunity.csv"].write_text(DEALS.replace("Beta", "Ann Smith"))
     changes = changed_inputs(digests, files, tmp_path / "private")
-    assert rows_of(changes) == [("Opportunity.csv", "006B", "Name", "(not shown)", "(another)")]
+    assert rows_of(changes) == [("Opportunity.csv", DEAL_B, "Name", "(not shown)", "(another)")]
+
+
+@pytest.mark.parametrize("value", ["ann@example.com", "+358 40 123", "Ann Smith", "Ann"])
+def test_words_in_a_column_of_numbers_or_in_an_id_are_not_told_either(files, tmp_path, value):
+    digests = kept(files, tmp_path / "private")
+    files["Opportunity.csv"].write_text(DEALS.replace("250.50", value))
+    assert rows_of(changed_inputs(digests, files, tmp_path / "private")) == [
+        ("Opportunity.csv", DEAL_B, "Amount", "(not shown)", "(another)")]
+    files["Opportunity.csv"].write_text(DEALS.replace(DEAL_B, value))
+    changes = changed_inputs(digests, files, tmp_path / "private")
+    assert changes["row"].tolist() == [DEAL_B, "(a row whose id is none)"] and value not in changes.to_string()
+
+
+def test_comments_and_addresses_in_the_agreement_are_not_told(files, tmp_path):
+    digests = kept(files, tmp_path / "private")
+    files["agreement.toml"].write_text('[company]\nname = "Example"\nmargin = 0.6  # ask Ann\nby = "ann@example.com"\n')
+    (change,) = rows_of(changed_inputs(digests, files, tmp_path / "private"))
+    assert change == ("agreement.toml", "line 3", "", "margin = 0.6", "margin = 0.6 / (not shown)")
 
 
 def test_digests_alone_name_the_row(files, tmp_path):
@@ -74,13 +94,13 @@ def test_digests_alone_name_the_row(files, tmp_path):
     assert not list((tmp_path / "private").glob("*[0-9a-f].gz"))
     files["Opportunity.csv"].write_text(DEALS.replace("250.50", "250.51"))
     (change,) = rows_of(changed_inputs(digests, files, tmp_path / "private"))
-    assert change[:3] == ("Opportunity.csv", "006B", "") and change[3] != change[4]
+    assert change[:3] == ("Opportunity.csv", DEAL_B, "") and change[3] != change[4]
     assert all(each.startswith("digest ") for each in change[3:])
 
 
 def test_a_file_of_which_nothing_was_kept_is_said_to_differ(files, tmp_path):
     digests = hash_inputs(files)
-    files["Opportunity.csv"].write_text(DEALS + "006C,New,1.00,2026-10-03\n")
+    files["Opportunity.csv"].write_text(DEALS + f"{DEAL_C},New,1.00,2026-10-03\n")
     now = hashlib.sha256(files["Opportunity.csv"].read_bytes()).hexdigest()
     assert rows_of(changed_inputs(digests, files, tmp_path / "private")) == [
         ("Opportunity.csv", "", "", digests["Opportunity.csv"][:12], now[:12])]
@@ -101,7 +121,7 @@ def test_changes_are_found_inside_a_zip(tmp_path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("Opportunity.csv", DEALS.replace("100.00", "100.01"))
     assert rows_of(changed_inputs(digests, {"export.zip": path}, tmp_path / "private")) == [
-        ("export.zip/Opportunity.csv", "006A", "Amount", "100.00", "100.01")]
+        ("export.zip/Opportunity.csv", DEAL_A, "Amount", "100.00", "100.01")]
 
 
 def test_rows_without_an_id_of_their_own_are_numbered(tmp_path):
@@ -174,11 +194,11 @@ def test_a_file_that_cannot_be_read_as_rows_is_only_said_to_differ(tmp_path, is_
 
 def test_a_cell_may_be_longer_than_a_page(tmp_path):
     path = tmp_path / "Opportunity.csv"
-    path.write_text(f"Id,Amount,Name\n006A,1.00,{'x' * 200_000}\n")
+    path.write_text(f"Id,Amount,Name\n{DEAL_A},1.00,{'x' * 200_000}\n")
     digests = kept({path.name: path}, tmp_path / "private", is_copied=False)
     path.write_text(path.read_text().replace("1.00", "2.00"))
     assert [row[:2] for row in rows_of(changed_inputs(digests, {path.name: path}, tmp_path / "private"))] == [
-        ("Opportunity.csv", "006A")]
+        ("Opportunity.csv", DEAL_A)]
 
 
 def test_inputs_are_the_files_that_the_reader_reads(tmp_path):

@@ -94,6 +94,15 @@ def test_read_previous_refuses_another_file_than_was_published(published, tmp_pa
         read_previous(str(month), "campaign_roi", "2026-10")
 
 
+def test_read_previous_refuses_a_manifest_that_is_not_whole(published, tmp_path):
+    month = copy(published, tmp_path)
+    said = json.loads((month / "manifest.json").read_text())
+    del said["campaign_roi"]["packages"]
+    (month / "manifest.json").write_text(json.dumps(said))
+    with pytest.raises(ValueError, match="manifest.json: campaign_roi is not said as this version of the kit says it"):
+        read_previous(str(month), "campaign_roi", "2026-10")
+
+
 def test_read_previous_refuses_a_later_month(published):
     with pytest.raises(ValueError, match="2026-09 is of 2026-09, later than 2026-08. Name a month's folder"):
         read_previous(str(published), "campaign_roi", "2026-08")

@@ -103,3 +103,10 @@ def test_command_says_in_a_line_what_is_in_the_way(month, monkeypatch, capsys):
     assert main(["render", str(month), "--pdf"]) == 1
     assert capsys.readouterr().err.startswith("attribution: there is no Chromium")
     assert main(["render", str(month / "elsewhere")]) == 2
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "hello", "", "[" * 100_000])
+def test_draw_figures_names_a_notebook_that_is_none(tmp_path, text):
+    (tmp_path / "roi.ipynb").write_text(text)
+    with pytest.raises(ValueError, match=r"roi.ipynb: is no notebook that can be read. Make the month's reports ag"):
+        draw_figures(tmp_path / "roi.ipynb")

@@ -436,3 +436,32 @@ def test_run_report_refuses_inputs_that_change_while_it_runs(tmp_path):
     with pytest.raises(TableError, match="2026-10: the inputs changed while its reports were made. Make them again$"):
         run_report(write_notebook(tmp_path / "roi.ipynb", add, declare=declare), {}, tmp_path / "reports")
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"other": {"inputs": null}}', '{"other": {"inputs": {"a": []}}}'])
+def test_a_manifest_that_cannot_be_read_is_refused_before_anything_runs(tmp_path, text):
+    (tmp_path / "2026-10").mkdir()
+    (tmp_path / "2026-10" / "manifest.json").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest.json: is no manifest that can be read. Move it away, and make the"):
+        run_report(write_notebook(tmp_path / "roi.ipynb", "raise SystemError"), {}, tmp_path)
+    assert [path.name for path in (tmp_path / "2026-10").iterdir()] == ["manifest.json"]
+
+
+def test_a_failed_run_leaves_no_new_folder(tmp_path):
+    with pytest.raises(ReportError, match="ZeroDivisionError"):
+        run_report(write_notebook(tmp_path / "roi.ipynb", "1 / 0"), {}, tmp_path / "x" / "y" / "z")
+    assert [path.name for path in tmp_path.iterdir()] == ["roi.ipynb"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links as POSIX has them")
+def test_what_cannot_be_copied_is_named_as_the_user_knows_it(tmp_path):
+    month = run_report(write_notebook(tmp_path / "roi.ipynb"), {}, tmp_path / "reports")
+    (month / "mine").symlink_to("/no/such/place")
+    with pytest.raises(ReportError, match="2026-10: cannot be written: .*2026-10/mine in it cannot be copied .*away"):
+        run_report(write_notebook(tmp_path / "roi.ipynb"), {}, tmp_path / "reports")
+    assert (month / "roi.html").is_file()
+
+
+def test_a_parameter_that_is_no_text_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"^parameter month: '\\udcff' is no text in Unicode. Give it another name$"):
+        run_report(write_notebook(tmp_path / "roi.ipynb"), {"month": "\udcff"}, tmp_path)

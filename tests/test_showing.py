@@ -155,7 +155,7 @@ def test_show_table_in_finnish_translates_our_words_and_no_data(finnish):
     assert "<span>Sanasto</span>" in bundle["text/html"] and bundle["text/plain"].startswith("Sanasto\n")
     book = bundle[TABLE_MIME]
     assert book["title"] == "Sanasto" and [column["label"] for column in book["columns"]][1] == "syy"
-    assert book["rows"][0] == ["deal", "ei lähdettä", "deal", "10/2026", -1234.5, True, "2026-10-31T00:00:00"]
+    assert book["rows"][0] == ["deal", "ei lähdettä", "deal", "2026-10", -1234.5, True, "2026-10-31T00:00:00"]
 
 
 def test_show_table_of_numbers_in_a_column_that_elsewhere_has_words(finnish):

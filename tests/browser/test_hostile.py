@@ -12,11 +12,12 @@ from attribution.cli import main
 from attribution.showing import TABLE_MIME
 
 
-@pytest.fixture(scope="module")
-def hostile_month(tmp_path_factory):
+@pytest.fixture(scope="module", params=["en", "fi"])
+def hostile_month(request, tmp_path_factory):
     place = tmp_path_factory.mktemp("hostile")
-    data = write_hostile_company(place / "data")
-    assert main(["report", "all", "--month", "2026-10", "--data", str(data), "--out", str(place / "reports")]) == 0
+    data, out = write_hostile_company(place / "data"), str(place / "reports")
+    command = ["report", "all", "--month", "2026-10", "--data", str(data), "--out", out, "--language", request.param]
+    assert main(command) == 0
     return place / "reports" / "2026-10"
 
 
@@ -89,7 +90,7 @@ def test_figures_show_names_as_they_are(attacked):
 def test_copied_names_are_no_formulas(attacked):
     page, _ = attacked
     formulas = 0
-    for button in page.get_by_role("button", name=re.compile("^Copy")).all():
+    for button in page.get_by_role("button", name=re.compile("^(Copy|Kopioi)")).all():
         button.evaluate("button => button.click()")
         page.wait_for_timeout(20)
         cells = re.split("[\t\n]", page.evaluate("navigator.clipboard.readText()"))

@@ -52,7 +52,8 @@ def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: p
     `compared` is what compare_models returns for the deals of `returns`, `pipeline` the same for the open ones; that
     counts only where the returns have a pipeline.
     Returns the rows of `returns` once per model: model, the campaign's place in the tree, cost_with_children,
-    credit_with_children and pipeline_with_children (money), roi. Under each model the roots' credit sums to the same.
+    credit_with_children and pipeline_with_children (money), roi, and longest: the most (money) that any campaign beside
+    it cost, or earned under any model, at least 1. Under each model the roots' credit sums to the same.
     """
     ids = returns["campaign_id"].fillna(returns["campaign_name"])
     shared = {"credit": compared} | ({"pipeline": pipeline} if pipeline is not None and "pipeline" in returns else {})
@@ -60,7 +61,10 @@ def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: p
     models = compared["model"].drop_duplicates().tolist()
     parts = [_under_model(returns, model, {column: look_up(ids, wide[model]) if model in wide else 0.0
                                            for column, wide in sums.items()}) for model in models]
-    return pd.concat(parts or [_under_model(returns.head(0), "", dict.fromkeys(sums, 0.0))], ignore_index=True)
+    rows = pd.concat(parts or [_under_model(returns.head(0), "", dict.fromkeys(sums, 0.0))], ignore_index=True)
+    earned = rows[list(sums)].sum(axis=1)
+    most = earned.combine(rows["cost_with_children"].fillna(0.0), max)
+    return rows.assign(longest=most.groupby(rows["parent_id"].fillna("")).transform("max").clip(lower=1.0).round(2))
 
 
 def _under_model(returns: pd.DataFrame, model: str, sums: dict) -> pd.DataFrame:

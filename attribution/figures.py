@@ -82,7 +82,7 @@ def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome 
         rows["campaign_id"]], bars), lambda each: title_roi(each[each["campaign_id"].isin(returns["campaign_id"])]))
     return draw(traces, title, _height(returns), xaxis={"title": currency, "rangemode": "tozero"},
                 yaxis=_campaign_axis(rows) | _range(groups, 0), bargap=0.35,
-                margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, by_model, title))
+                margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, title))
                 ).update(data=_each(_lengths(rows, bars)))
 
 
@@ -128,12 +128,12 @@ def _switch(models: dict[str, pd.DataFrame], model: str | None, title: str, rest
     return _("Model"), buttons, list(models).index(model) if model in models else 0
 
 
-def _opening(groups: list[pd.DataFrame], by_model: pd.DataFrame | None, title: str) -> tuple[str, list[dict], int]:
+def _opening(groups: list[pd.DataFrame], title: str) -> tuple[str, list[dict], int]:
     """Offer the rows themselves, and what is right below each that has something below."""
     above = groups[0].set_index("campaign_id")["campaign_name"]
     opened = pd.Series([above[group["parent_id"].iloc[0]] for group in groups[1:]], dtype="str")
     names, titles = [_("Programmes"), *labels(opened)], _opened_titles(title, opened)
-    axes = [{"xaxis.autorange": True}, *[{"xaxis.range": [0, _longest(by_model, group)]} for group in groups[1:]]]
+    axes = [{"xaxis.autorange": True}, *[{"xaxis.range": [0, float(group["longest"].iloc[0])]} for group in groups[1:]]]
     buttons = [{"label": name, "method": "relayout", "args": [
         axis | {"height": _height(group), "title.text": said}
         | {f"yaxis.{key}": value for key, value in _range(groups, n).items()}]}
@@ -145,13 +145,6 @@ def _opened_titles(title: str, opened: pd.Series) -> list[str]:
     """Title the whole as it is, and a part by what it is: what is true of the whole need not be true of it."""
     return [wrap(title), *[wrap(_("{campaign}: what its parts cost and earned").format(campaign=name))
                            for name in opened]]
-
-
-def _longest(by_model: pd.DataFrame, rows: pd.DataFrame) -> float:
-    """Leave room for the longest bar under any model, so that models can be compared by eye."""
-    each = by_model[by_model["campaign_id"].isin(rows["campaign_id"])]
-    earned = each.filter(["credit_with_children", "pipeline_with_children"]).sum(axis=1)
-    return round(max(earned.max(), each["cost_with_children"].fillna(0).max(), 1.0), 2)
 
 
 def _menus(*menus: tuple[str, list[dict], int]) -> dict:

@@ -112,7 +112,17 @@ def test_returns_by_model_by_hand(tree, compared):
         "EMEA": 0.333333, "EMEA > Ads": 9, "EMEA > Fairs": -0.333333, "EMEA > Fairs > Nordic": -1.0,
         "EMEA > Fairs > Slush": -0.25, "(unattributed)": 9}                  # 30/90, -30/90, -10/10, -20/80
     assert rows.loc[[("last", "EMEA"), ("last", "EMEA > Fairs")], "cost_with_children"].tolist() == [90.0, 90.0]
-    assert list(rows)[-3:] == ["cost_with_children", "credit_with_children", "roi"]
+    assert list(rows)[-4:] == ["cost_with_children", "credit_with_children", "roi", "longest"]
+
+
+@pytest.mark.parametrize(("spent", "longest"), [(80.0, 100.0), (800.0, 800.0)])
+def test_returns_by_model_leave_room_for_the_longest_beside_each_under_any_model(tree, compared, spent, longest):
+    returns = campaign_roi(make_credit(("d", "slush", 100.0), ("d", "ads", 20.0)), costs_of(slush=spent, nordic=10.0),
+                           tree)
+    rows = returns_by_model(compared, returns, tree).set_index(["model", "path"])["longest"]
+    assert rows["last", "EMEA > Fairs > Nordic"] == rows["first", "EMEA > Fairs > Slush"] == longest
+    assert rows["last", "EMEA > Ads"] == max(100.0, spent + 10.0)        # Fairs: 100 under first, or what both cost
+    assert rows["last", "EMEA"] == max(120.0, spent + 10.0)
 
 
 def test_returns_by_model_conserve_the_money_also_beside_the_tree(orphaned, compared):

@@ -103,7 +103,8 @@ def by_model_of(returns):
     each = returns.assign(credit_with_children=returns["campaign_id"].map(first))
     each = each.assign(roi=each["credit_with_children"] / each["cost_with_children"] - 1)
     rows = pd.concat([returns.assign(model="linear"), each.assign(model="first_touch")])
-    return rows.assign(is_leaf=rows["campaign_id"] != "p", depth=rows["parent_id"].notna().astype(int))
+    return rows.assign(is_leaf=rows["campaign_id"] != "p", depth=rows["parent_id"].notna().astype(int),
+                       longest=360.5)
 
 
 def menus_of(figure):

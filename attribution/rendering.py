@@ -17,7 +17,7 @@ _NOWHERE = "http://127.0.0.1:9"
 #: Nothing of the browser's own may run beside the page or ask the network for anything.
 _QUIET = ("--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
           "--disable-component-update", "--disable-sync", "--disable-extensions", "--no-pdf-header-footer",
-          f"--proxy-server={_NOWHERE}")
+          f"--proxy-server={_NOWHERE}", "--proxy-bypass-list=<-loopback>")
 
 
 class RenderError(RuntimeError):

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -42,6 +44,22 @@ def test_print_page_writes_beside_the_page_and_leaves_nothing_else(month, monkey
     assert sorted(path.name for path in month.iterdir()) == ["notes.html", "roi.html", "roi.ipynb", "roi.pdf"]
     assert command[0][0] == "/usr/bin/browser" and command[0][-1] == (month / "roi.html").as_uri()
     assert any(word.startswith(f"--user-data-dir={month}") for word in command[0])
+
+
+@pytest.mark.skipif(not any(map(shutil.which, rendering.BROWSERS)), reason="there is no Chromium here")
+def test_a_page_that_asks_for_something_gets_no_answer(tmp_path):
+    asked = []
+
+    class Listener(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "roi.html").write_text(f'<img src="http://127.0.0.1:{server.server_port}/pixel">read me')
+        assert print_page(tmp_path / "roi.html").read_bytes().startswith(b"%PDF")
+        server.shutdown()
+    assert asked == []
 
 
 @pytest.mark.parametrize(("fault", "said"), [

@@ -465,3 +465,11 @@ def test_what_cannot_be_copied_is_named_as_the_user_knows_it(tmp_path):
 def test_a_parameter_that_is_no_text_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"^parameter month: '\\udcff' is no text in Unicode. Give it another name$"):
         run_report(write_notebook(tmp_path / "roi.ipynb"), {"month": "\udcff"}, tmp_path)
+
+
+def test_no_copy_leaves_digests_alone_also_where_a_run_before_kept_copies(tmp_path):
+    notebook = write_notebook(tmp_path / "roi.ipynb")
+    month = run_reports({notebook: {}}, tmp_path / "reports")
+    assert {path.name.partition(".")[2] for path in (month / "private").iterdir()} == {"gz"}
+    run_reports({notebook: {}}, tmp_path / "reports", is_copied=False)
+    assert {path.name.partition(".")[2] for path in (month / "private").iterdir()} == {"rows.gz"}

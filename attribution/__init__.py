@@ -21,6 +21,8 @@ _HOMES = {
     "credit": ["compare_models", "credit_by_campaign", "explain", "share_credit"],
     "roi": ["at_depth", "between", "campaign_roi", "choose_model", "credit_of", "credit_stages", "credited_counts",
             "cycle_days", "extend_births", "flag_too_early", "leaves", "report_models"],
+    "intervals": ["add_intervals", "add_model", "bootstrap_credit", "compare_pairs", "credit_intervals", "draw_weights",
+                  "pool_returns", "share_models", "total_intervals"],
     "months": ["check_month", "day_start", "headline", "known_until", "month_before", "month_bounds", "month_figures",
                "monthly_bookings", "months_back"],
     "segments": ["check_segments", "credit_segments", "find_segments"],

@@ -204,17 +204,33 @@ def _is_top(figures: np.ndarray) -> np.ndarray:
     return (above | (equal & (equal.cumsum(axis=0) <= room))) & (figures > 0)
 
 
+def rank_campaigns(intervals: pd.DataFrame, model: str) -> pd.DataFrame:
+    """Rank the campaigns with none below by how surely they are among the five with the most credit under a model.
+
+    Returns what credit_intervals says of those that ever are, by credit or by ROI, the surest first.
+    """
+    is_ever = (intervals[["top_five_share", "top_five_roi_share"]] > 0).any(axis=1)
+    rows = intervals[is_ever & (intervals["model"] == model)].drop(columns="model")
+    return rows.sort_values(["top_five_share", "top_five_roi_share", "campaign_id"], ascending=[False, False, True],
+                            ignore_index=True)
+
+
 def add_intervals(returns: pd.DataFrame, intervals: pd.DataFrame, model: str | None = None) -> pd.DataFrame:
     """Add to rows of returns their intervals under a model; without one, each under its own (returns_by_model).
 
-    Returns the rows with credit_low, credit_high, roi_low, roi_high, n_accounts and is_thin.
+    Returns the rows with credit_low, credit_high, roi_low, roi_high, n_accounts and is_thin; where they have longest,
+    it leaves room for the intervals.
     """
     added = ["credit_low", "credit_high", "roi_low", "roi_high", "n_accounts", "is_thin"]
     of = intervals["model"] + "\x00" + intervals["campaign_id"].fillna(intervals["campaign_name"])
     models = returns["model"] if model is None else pd.Series(model, returns.index, "str")
     ids = models + "\x00" + returns["campaign_id"].fillna(returns["campaign_name"])
     found = {column: look_up(ids, intervals[column].set_axis(of)) for column in added}
-    return returns.assign(**found | {"is_thin": found["is_thin"].eq(True)})
+    rows = returns.assign(**found | {"is_thin": found["is_thin"].eq(True)})
+    if "longest" not in rows:
+        return rows
+    most = rows["credit_high"].groupby(rows["parent_id"].fillna("")).transform("max")
+    return rows.assign(longest=rows["longest"].combine(most.fillna(0.0), max))
 
 
 def compare_pairs(draws: Draws, rows: pd.DataFrame, model: str) -> pd.DataFrame:
@@ -270,30 +286,41 @@ def pool_returns(draws: Draws, returns: pd.DataFrame, model: str) -> pd.DataFram
     family's credit per cost x the sum of squares / the sum of what each account gave each of its campaigns. tau2, the
     variance between the campaigns, is weigh_siblings'. What is borrowed is the parent's own pooled figure, of those of
     its children whose cost is known; at the roots that of all of them.
-    Returns the rows of returns with a cost: campaign_id, parent_id, campaign_name, path, depth, is_leaf, cost, credit,
-    roi, pooled_roi, pooling_weight (Z, 0-1: the weight on its own figure; an only child's is its parent's).
+    Returns the rows of returns with pooled_roi, and pooling_weight (Z, 0-1: the weight on its own figure; an only
+    child's is its parent's); blank where the cost is blank or 0.
     """
-    k, nodes = draws.models.index(model) if model in draws.models else None, draws.nodes["campaign_id"]
-    squares = pd.Series(np.nan if k is None else draws.squares[k], nodes)
-    rows = returns[returns["campaign_id"].notna() & (returns["cost_with_children"] > 0)].reset_index(drop=True)
+    squares = pd.Series(draws.squares[draws.models.index(model)] if model in draws.models else np.nan,
+                        draws.nodes["campaign_id"])
+    rows = returns[returns["campaign_id"].notna() & (returns["cost_with_children"] > 0)]
     rows = rows.assign(cost=rows["cost_with_children"], credit=rows["credit_with_children"],
                        squares=look_up(rows["campaign_id"], squares), family=rows["parent_id"].fillna(""))
-    weight, pooled, lent = pd.Series(np.nan, rows.index), pd.Series(np.nan, rows.index), {}
+    pooled, lent = pd.DataFrame({"pooled_roi": np.nan, "pooling_weight": np.nan}, returns.index), {}
     for (_depth, parent), family in rows.groupby(["depth", "family"]):
-        rate, total = family["credit"] / family["cost"], family["credit"].sum() / family["cost"].sum()
-        above = lent.get(parent, (1.0, total))
-        z = _weigh_family(family, total) if len(family) > 1 else np.array([above[0]])
-        borrowed = above[0] * total + (1 - above[0]) * above[1] if len(family) > 1 else above[1]
-        weight[family.index], pooled[family.index] = z, z * rate + (1 - z) * borrowed
-        lent |= dict(zip(family["campaign_id"], zip(z, np.full(len(z), borrowed), strict=True), strict=True))
-    place = ["campaign_id", "parent_id", "campaign_name", "path", "depth", "is_leaf", "cost", "credit", "roi"]
-    return rows[place].assign(pooled_roi=pooled - 1, pooling_weight=weight)
+        together = family["credit"].sum() / family["cost"].sum()
+        z_parent, borrowed = lent.get(parent, (1.0, together))
+        z, borrowed = (_weigh_family(family, together), z_parent * together + (1 - z_parent) * borrowed) if (
+            len(family) > 1) else (np.array([z_parent]), borrowed)
+        pooled.loc[family.index] = np.column_stack([z * family["credit"] / family["cost"] + (1 - z) * borrowed - 1, z])
+        lent |= {id: (weight, borrowed) for id, weight in zip(family["campaign_id"], z, strict=True)}
+    return returns.assign(**pooled)
 
 
 def _weigh_family(family: pd.DataFrame, rate: float) -> np.ndarray:
     credit = family["credit"].sum()
     variance = rate * family["squares"].sum(skipna=False) / credit if credit else 0.0
     return weigh_siblings(family["cost"].to_numpy(), (family["credit"] / family["cost"]).to_numpy(), variance)[0]
+
+
+def pooled_most(pooled: pd.DataFrame, n: int = 15) -> pd.DataFrame:
+    """Pick the campaigns with none below that pooling moves furthest, the highest ROI of their own first.
+
+    >>> rows = pd.DataFrame({"campaign_id": list("ab"), "is_leaf": True, "roi": [0.0, 1.0], "pooled_roi": [0.2, 0.9]})
+    >>> pooled_most(rows, n=1)["campaign_id"].tolist()
+    ['a']
+    """
+    rows = pooled[pooled["is_leaf"] & pooled["pooled_roi"].notna()]
+    moved = (rows["pooled_roi"] - rows["roi"]).abs().sort_values(ascending=False, kind="stable").index[:n]
+    return rows.loc[moved].sort_values(["roi", "campaign_id"], ascending=[False, True], ignore_index=True)
 
 
 def weigh_siblings(exposure: np.ndarray, rate: np.ndarray, variance: float) -> tuple[np.ndarray, float]:

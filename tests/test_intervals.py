@@ -159,7 +159,7 @@ def test_bootstrap_of_no_deals_has_every_column(shared, deals, tree):
     returns = returns_of(shared.head(0), costs_of(ads=5.0), tree)
     rows = credit_intervals(none, returns)
     assert rows.columns.tolist() == full.columns.tolist() and len(rows) == 0
-    assert pool_returns(none, returns, "linear")["pooled_roi"].tolist() == [-1.0, -1.0]
+    assert pool_returns(none, returns, "linear")["pooled_roi"].dropna().tolist() == [-1.0, -1.0]
     assert len(compare_pairs(none, returns, "linear")) == 0
     assert add_intervals(returns, rows, "linear")["roi_low"].isna().all()
 
@@ -286,8 +286,8 @@ def test_add_model_rolls_up_what_was_fitted_outside(shared, deals, tree):
     assert rows.loc[("markov", "Ads"), ["credit", "roi", "n_accounts"]].tolist() == [15.0, 0.5, 2]
     assert rows.loc[("markov", "EMEA"), ["credit_low", "credit_high"]].tolist() == pytest.approx(
         [2 + 29 * 0.025, 31 - 29 * 0.025], abs=0.01)
-    assert pool_returns(more, returns_of(shared, costs_of(ads=1.0, slush=1.0), tree), "markov")[
-        "pooled_roi"].isna().any()
+    unknown = pool_returns(more, returns_of(shared, costs_of(ads=1.0, slush=1.0), tree), "markov")
+    assert unknown.set_index("campaign_id").loc[["ads", "fairs"], "pooled_roi"].isna().all()
 
 
 def test_compare_pairs_draws_both_together():
@@ -372,8 +372,10 @@ def test_pool_returns_leave_large_campaigns_as_they_are_and_take_an_only_child_f
     credits = credits_of(linear=[(f"d{i}", "slush" if i % 4 else "ads", 100.0) for i in range(4000)])
     returns = returns_of(credits, costs_of(slush=1e5, ads=1e5), tree)
     draws = bootstrap_credit(credits, deals, tree, n_resamples=2)
-    rows = pool_returns(draws, returns, "linear").set_index("campaign_id")
-    assert rows.index.tolist() == ["emea", "ads", "fairs", "slush"]          # Nordic has no cost
+    rows = pool_returns(draws, returns, "linear").set_index("campaign_name")
+    assert rows[["pooled_roi", "pooling_weight"]].loc[["Nordic", UNATTRIBUTED]].isna().all(axis=None)     # no cost
+    rows = rows.dropna(subset="roi").set_index("campaign_id")
+    assert rows.index.tolist() == ["emea", "ads", "fairs", "slush"]
     assert rows["pooled_roi"].tolist() == pytest.approx(rows["roi"].tolist(), abs=0.01)
     assert rows.loc["slush", ["pooled_roi", "pooling_weight"]].tolist() == rows.loc[
         "fairs", ["pooled_roi", "pooling_weight"]].tolist()

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from attribution.funnel import WON, Outcome
 from attribution.intervals import LEAST_ACCOUNTS
 from attribution.language import _, count, marked, number, percent, times
-from attribution.sentences import CLOCK_COLUMNS
+from attribution.sentences import CLOCK_COLUMNS, name_stage
 
 #: What the columns are called where they speak of an interval, and not of the models' range.
 INTERVAL_NAMES = {
@@ -38,11 +39,13 @@ def label_intervals(rows: pd.DataFrame) -> pd.DataFrame:
         for name, write in (("credit", number), ("roi", times))})
 
 
-def say_intervals() -> str:
+def say_intervals(outcome: Outcome = WON) -> str:
     """Say what the intervals are, and what they are not."""
-    return _("The 95\u00a0% intervals say between what a figure would have come out, had chance sent as many accounts "
+    text = _("The 95\u00a0% intervals say between what a figure would have come out, had chance sent as many accounts "
              "of the same kind. They know nothing of what would have happened without the campaign. With few accounts "
              "behind it, fewer than {n}, an interval is too narrow.").format(n=number(LEAST_ACCOUNTS))
+    worth = _("The worth of one {stage} is taken as known.").format(stage=name_stage(outcome.stage))
+    return f"{text} {worth}" if outcome.is_expected else text
 
 
 def say_ranks(ranks: pd.DataFrame) -> str:

@@ -54,7 +54,7 @@ def test_say_returns_counts_the_pairs_after_the_third(programmes):
 
 def test_say_returns_says_so_where_all_can_be_told_apart_and_nothing_of_no_pair(programmes):
     assert say_returns(programmes, pairs=pairs_of(("Ads", "Fairs", True))).endswith(
-        "Chance alone would hardly have turned the order of any two programmes round.")
+        "Chance alone would hardly have turned the order of any two programmes with credit round.")
     assert plain(say_returns(programmes, pairs=pairs_of())).endswith("Fairs −90 % to +10 %.")
 
 
@@ -105,6 +105,8 @@ def test_name_intervals_keep_other_names():
 def test_say_intervals_says_what_they_do_not_know():
     said = say_intervals()
     assert "nothing of what would have happened without the campaign" in said and "fewer than 5" in said
+    assert say_intervals(Outcome("mql", 250.0)).startswith(said)
+    assert say_intervals(Outcome("mql", 250.0)).endswith("The worth of one MQL is taken as known.")
 
 
 def test_say_ranks_counts_who_contends():
@@ -118,7 +120,8 @@ def test_say_ranks_counts_who_contends():
 def test_pooling_is_said_of_the_campaign_that_moves_furthest(pooled):
     assert plain(title_pooled(pooled.head(2))) == (
         f"Pooling moves {EVIL} furthest: −50 % by itself, −10 % beside its siblings")
-    assert plain(say_pooled(pooled)).endswith("For half of 2 campaigns with a cost, its own figure counts 60 % or less.")
+    assert plain(say_pooled(pooled)).endswith(
+        "For half of 2 campaigns with a cost, its own figure counts 60 % or less.")
     none = pooled.assign(pooled_roi=np.nan, pooling_weight=np.nan)
     assert title_pooled(none) == "No cost is known, so no campaign can borrow from those beside it"
     assert say_pooled(none) == "No cost is known, so no campaign can borrow from those beside it."

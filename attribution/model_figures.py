@@ -89,7 +89,7 @@ def plot_caused(caused: pd.DataFrame, title: str, currency: str) -> go.Figure:
     rows = caused.iloc[::-1]
     ids = rows["campaign_id"].tolist()
     ends = [[*listed(pd.Series(pair)), None] for pair in zip(rows["caused_low"], rows["caused_high"], strict=True)]
-    span = go.Scatter(name=_("95 % interval of what it caused"), x=[end for pair in ends for end in pair],
+    span = go.Scatter(name=_("95\u00a0% interval of what it caused"), x=[end for pair in ends for end in pair],
                       y=[each for name in ids for each in (name, name, None)], mode="lines+markers",
                       line={"color": PIPELINE, "width": 7}, marker={"color": PIPELINE, "size": 7, "symbol": "square"},
                       hovertemplate="%{x:,.0f} " + currency)

@@ -18,7 +18,7 @@ MODEL_NAMES = {
     "parts_share": marked("sum of its parts, no share of anything"),
     "caused_value": marked("caused, by the regression"), "caused_low": marked("caused from"),
     "caused_high": marked("caused to"), "is_outside": marked("credit outside the interval"),
-    "is_clear": marked("surely more than nothing"),
+    "is_clear": marked("interval above zero"),
 }
 SENSITIVITY_COLUMNS = ("campaign_name", "setting", "model", "credit", "credit_low", "option_low", "credit_high",
                        "option_high", "spread_share")
@@ -93,10 +93,9 @@ def _middle(ranges: pd.DataFrame) -> pd.Series:
 
 def _say_middle(ranges: pd.DataFrame) -> str:
     said = ", ".join(f"{name_setting(setting)} {percent(share)}" for setting, share in _middle(ranges).items())
-    return in_number("The campaign with the most credit moves, from lowest to highest, by this share of its credit: "
-                     "{settings}.", "The middle one of the {n} campaigns with the most credit moves, from lowest to "
-                     "highest, by this share of its credit: {settings}.", ranges["campaign_id"].nunique()).format(
-        n=number(ranges["campaign_id"].nunique()), settings=said)
+    among = count(ranges["campaign_id"].nunique(), "campaign")
+    return _("The middle one of the {campaigns} with the most credit moves, from lowest to highest, by this share of "
+             "its credit: {settings}.").format(campaigns=among, settings=said)
 
 
 def _say_other_models(ranges: pd.DataFrame) -> list[str]:
@@ -159,8 +158,7 @@ def title_caused(caused: pd.DataFrame) -> str:
     if not len(caused):
         return _("The regression has nothing to say of these campaigns")
     n = int(caused["is_clear"].sum())
-    return in_number("By the regression {n} of {campaigns} has surely caused more than nothing",
-                     "By the regression {n} of {campaigns} have surely caused more than nothing", n).format(
+    return _("By the regression {n} of {campaigns} caused more than nothing, 95\u00a0% interval included").format(
         n=number(n), campaigns=count(len(caused), "campaign"))
 
 

@@ -11,6 +11,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from attribution.funnel import LINKINGS
+from attribution.model_sentences import MODEL_NAMES
 from attribution.models import MODELS
 from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAMES, glossary, list_tables
 from attribution.showing import column_name
@@ -32,7 +33,7 @@ SHEET = 1
 
 
 #: What columns are called in some tables alone.
-NAMES_OF_TABLES = {*STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values()}
+NAMES_OF_TABLES = {*MODEL_NAMES.values(), *STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values()}
 
 
 def calls_in(source, *names):

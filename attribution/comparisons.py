@@ -297,7 +297,7 @@ def top_campaigns(compared: pd.DataFrame, campaigns: pd.DataFrame, n: int = 3) -
         drop=True)
 
 
-def list_lost(effects: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+def list_lost(effects: pd.DataFrame) -> pd.DataFrame:
     """Set what would be lost without a campaign and all below it beside the sum of the same for its parts.
 
     `effects` is what markov_tree returns. Returns its rows: the campaign's place in the tree, n_paths, n_converted,
@@ -308,8 +308,7 @@ def list_lost(effects: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
     rows = effects.rename(columns={
         "removal_effect_with_children": "lost_share", "removal_effect_value_with_children": "lost_value_share",
         "removal_effect": "own_lost_share", "removal_effect_value": "own_lost_value_share"})
-    parents = look_up(rows["campaign_id"], campaigns.set_index("campaign_id")["parent_id"])
-    parts = rows.assign(parent_id=parents).groupby("parent_id")["lost_value_share"].agg(["size", "sum"])
+    parts = rows.groupby("parent_id")["lost_value_share"].agg(["size", "sum"])
     return rows[["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_paths", "n_converted", "lost_share",
                  "lost_value_share", "own_lost_share", "own_lost_value_share"]].assign(
         n_parts=look_up(rows["campaign_id"], parts["size"]).fillna(0).astype(int),

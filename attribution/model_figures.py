@@ -29,13 +29,13 @@ def plot_sensitivity(movers: pd.DataFrame, title: str, currency: str) -> go.Figu
             "line": {"color": CREDIT, "width": 1, "dash": "dot"}}
     parts = [part for _panel_number, part in rows.groupby("panel")]
     traces = [_panel(part, name, currency) for name, part in zip(names, parts, strict=True)]
-    across = {"title": _("credit, as a share of this report's"), "tickformat": ".0%", "zeroline": False, "nticks": 5}
+    across = {"title": _("credit, of this report's"), "tickformat": ".0%", "zeroline": False, "nticks": 5}
     return draw(traces, title, 150 + _ROW * len(places), showlegend=False, shapes=[line] * bool(len(panels)),
                 annotations=[*captions, _note(_("filled: this report's own choice"), y=1, yref="paper",
                                               yanchor="bottom", font={"color": SOFT})],
                 xaxis=across | _range(movers), margin=_MARGIN,
                 yaxis=_names(list(ticks), list(ticks.values())) | {
-                    "categoryarray": places, "range": [len(places) - 0.4, -0.7]})
+                    "categoryarray": places, "range": [len(places) - 0.4, -0.7], "tickfont": {"size": 11}})
 
 
 def _place(panel: int, setting: str) -> str:
@@ -54,6 +54,7 @@ def _range(movers: pd.DataFrame) -> dict:
 def _panel(rows: pd.DataFrame, name: str, currency: str) -> go.Scatter:
     by_setting = rows.groupby("setting")["own_share"]
     low, high = set(by_setting.idxmin()), set(by_setting.idxmax())
+    rows = rows.sort_values("is_chosen", kind="stable")                 # the last is drawn over the others
     return go.Scatter(
         name=name, x=listed(rows["own_share"], 4), mode="markers+text", cliponaxis=False,
         y=[_place(panel, setting) for panel, setting in zip(rows["panel"], rows["setting"], strict=True)],

@@ -88,7 +88,8 @@ def say_sensitivity(ranges: pd.DataFrame, currency: str) -> str:
 
 
 def _middle(ranges: pd.DataFrame) -> pd.Series:
-    return ranges.groupby("setting")["spread_share"].median().sort_values(ascending=False, kind="stable")
+    middle = ranges.groupby("setting")["spread_share"].median().reindex(list(_SETTINGS)).dropna()
+    return middle.sort_values(ascending=False, kind="stable")
 
 
 def _say_middle(ranges: pd.DataFrame) -> str:

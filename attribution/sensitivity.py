@@ -11,6 +11,7 @@ from attribution.credit import credit_by_campaign
 from attribution.funnel import LINKINGS
 from attribution.models import DIALECTS, MODELS, WEIGHTS, Model, time_decay
 from attribution.roi import LEFT_OUT, UNATTRIBUTED, choose_model
+from attribution.tables import look_up
 
 HALF_LIVES = (7, 14, 30, 60, 90)                     # days
 LOOK_BACKS = (90, 180, 365, 730, None)               # days; None: no limit
@@ -94,7 +95,8 @@ def _place(compared: pd.DataFrame, campaigns: pd.DataFrame, setting: str, model:
                            "is_leaf": True})
     tree = pd.concat([describe_tree(campaigns, "leave_out")[PLACE], beside], ignore_index=True)
     wide = tree.assign(**sums.loc[tree["campaign_id"].fillna(tree["path"])].reset_index(drop=True))
-    rows = wide.melt(PLACE, options, "option", "credit").assign(setting=setting, model=model)
+    rows = wide.melt(PLACE, options, "option", "credit").astype({"credit": float})
+    rows = rows.assign(setting=setting, model=model)
     return rows.assign(is_chosen=rows["option"] == chosen)[["setting", "model", "option", *PLACE, "credit",
                                                             "is_chosen"]]
 
@@ -106,12 +108,13 @@ def sensitivity_ranges(moves: pd.DataFrame) -> pd.DataFrame:
     own, money), credit_low and credit_high over the options, option_low, option_high, spread_share (their distance over
     the credit; blank where the report credits nothing); the widest first.
     """
-    rows = moves[moves["campaign_id"].notna()].sort_values("credit", kind="stable")
-    own = moves[moves["is_chosen"]].drop_duplicates("campaign_id").set_index("campaign_id")["credit"]
-    ends = rows.groupby(["campaign_id", "setting"], sort=False).agg(
-        **{column: (column, "first") for column in ["model", *PLACE[1:]]}, credit_low=("credit", "first"),
-        option_low=("option", "first"), credit_high=("credit", "last"), option_high=("option", "last")).reset_index()
-    credit = ends["campaign_id"].map(own)
+    rows = moves[moves["campaign_id"].notna()].reset_index(drop=True)
+    own = rows[rows["is_chosen"]].drop_duplicates("campaign_id").set_index("campaign_id")["credit"]
+    credits = rows.groupby(["campaign_id", "setting"], sort=False)["credit"]
+    low, high = (rows.loc[each].reset_index(drop=True) for each in (credits.idxmin(), credits.idxmax()))
+    ends = low.rename(columns={"credit": "credit_low", "option": "option_low"}).assign(
+        credit_high=high["credit"], option_high=high["option"])
+    credit = look_up(ends["campaign_id"], own)
     spread = (ends["credit_high"] - ends["credit_low"]).round(2) / credit.where(credit > 0)
     return ends.assign(credit=credit, spread_share=spread).sort_values(
         ["spread_share", "campaign_id", "setting"], ascending=[False, True, True], ignore_index=True)[
@@ -136,6 +139,6 @@ def pick_movers(moves: pd.DataFrame, ranges: pd.DataFrame, n: int = 8) -> pd.Dat
     order = {campaign: place for place, campaign in enumerate(widest["campaign_id"])}
     rows = moves[moves["campaign_id"].isin(order)].sort_values(
         "campaign_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True)
-    share = rows["credit"] / rows["campaign_id"].map(widest.set_index("campaign_id")["credit"])
+    share = rows["credit"] / look_up(rows["campaign_id"], widest.set_index("campaign_id")["credit"])
     low, high = share.min(), share.max()
     return rows.assign(own_share=share, axis_low=low - _ROOM * (high - low), axis_high=high + _ROOM * (high - low))

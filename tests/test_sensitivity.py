@@ -132,6 +132,7 @@ def test_own_values_hold_for_the_settings_that_are_not_turned(deal, tree):
     moves = credit_sensitivity(touches, conversions, tree, roles, lookback_days=90, linking="role")
     assert options_of(moves, "half_life", "ads") == dict.fromkeys(("7", "14", "30", "60", "90"), 600)
     assert options_of(moves, "linking", "ads") == {"role": 600, "account": 300, "hybrid": 600}
+    assert options_of(moves, "dialect", "ads") == {"ours": 600, "salesforce": 600}
     assert options_of(moves, "look_back", "slush")["365"] == 300
 
 
@@ -200,6 +201,8 @@ def test_most_credited_are_single_campaigns_with_credit(moves):
     ranges = sensitivity_ranges(moves)
     assert set(find_most_credited(ranges)["campaign_id"]) == {"ads", "slush"}
     assert set(find_most_credited(ranges, n=1)["campaign_id"]) == {"ads"}                   # of equals the earlier id
+    richer = ranges.assign(credit=ranges["credit"].mask(ranges["campaign_id"] == "slush", 301))
+    assert set(find_most_credited(richer, n=1)["campaign_id"]) == {"slush"}
 
 
 def test_movers_are_the_widest_with_their_share_of_the_reports_credit(moves):

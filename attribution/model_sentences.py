@@ -127,7 +127,8 @@ def title_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return _("No path that a campaign touched has ended in value, so nothing can be lost")
     most = known.loc[known["lost_value_share"].idxmax()]
-    return _("{campaign} would be missed most: without it and all below it, {share} of the value").format(
+    return _("By the Markov model {campaign} would be missed most: {share} of the value is lost without it and all below "
+             "it").format(
         campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
 
 
@@ -137,7 +138,7 @@ def say_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return title_lost(lost) + "."
     leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
-    single = [_("Of single campaigns it is {campaign}: {share} of the value, {deals} of the deals.").format(
+    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the deals.").format(
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
     return " ".join([title_lost(lost) + ".", *single, *_say_parts(known), _(

@@ -146,10 +146,12 @@ def test_lost_sets_the_sum_of_the_parts_beside_the_whole(lost):
 
 
 def test_lost_names_the_programme_the_single_campaign_and_what_is_no_sum(lost):
-    assert plain(title_lost(lost)) == "EMEA would be missed most: without it and all below it, 60 % of the value"
+    assert plain(title_lost(lost)) == (
+        "By the Markov model EMEA would be missed most: 60 % of the value is lost without it and all below it")
     assert plain(say_lost(lost)) == (
-        f"EMEA would be missed most: without it and all below it, 60 % of the value. Of single campaigns it is {EVIL}: "
-        "50 % of the value, 45 % of the deals. The parts right below EMEA sum to 80 %, the whole of it is 60 %. A deal "
+        "By the Markov model EMEA would be missed most: 60 % of the value is lost without it and all below it. Of "
+        f"single campaigns it is {EVIL}, with 50 % of the value and 45 % of the deals. "
+        "The parts right below EMEA sum to 80 %, the whole of it is 60 %. A deal "
         "that met two campaigns is lost without either: removal effects are shown, never added up.")
 
 
@@ -166,7 +168,8 @@ def test_nothing_is_lost_where_nothing_converted(effect):
 
 
 def test_lost_in_finnish(lost, finnish):
-    assert plain(title_lost(lost)) == "EMEA: eniten menetettäisiin ilman tätä ja sen alakampanjoita, 60 % arvosta"
+    assert plain(title_lost(lost)) == (
+        "Markov-mallin mukaan eniten menetettäisiin ilman kampanjaa EMEA ja sen alakampanjoita: 60 % arvosta")
     assert "poistovaikutukset näytetään, niitä ei lasketa yhteen." in say_lost(lost)
 
 

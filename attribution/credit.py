@@ -65,7 +65,8 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
     Returns one row per model and campaign: credit (money), and n_conversions, the conversions that the campaign
     touched, the same under every model. The last row of a model, with null campaign_id, is what no touch can claim, if
     there is any. Per model the credit sums to the conversions' value.
-    models: names, or a name of one's own for each function; all but position_based where left out.
+    models: names, or a name of one's own for each model, such as {"7 days": partial(time_decay, half_life_days=7)}; all
+    but position_based where left out.
     Raises what share_credit raises.
 
     >>> journeys = pd.DataFrame({"conversion_id": "deal", "touch_id": ["ad", "guide"],

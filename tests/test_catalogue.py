@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from attribution.funnel import LINKINGS
 from attribution.interval_sentences import INTERVAL_NAMES
+from attribution.model_sentences import MODEL_NAMES
 from attribution.models import MODELS
 from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAMES, glossary, list_tables
 from attribution.showing import column_name
@@ -33,7 +34,8 @@ SHEET = 1
 
 
 #: What columns are called in some tables alone.
-NAMES_OF_TABLES = {*STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values(), *INTERVAL_NAMES.values()}
+NAMES_OF_TABLES = {*INTERVAL_NAMES.values(), *MODEL_NAMES.values(), *STEP_NAMES.values(), *RESPONSE_NAMES.values(),
+                   *LEVER_NAMES.values()}
 
 
 def calls_in(source, *names):

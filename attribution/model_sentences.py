@@ -138,7 +138,8 @@ def say_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return title_lost(lost) + "."
     leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
-    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the conversions.").format(
+    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the "
+                "conversions.").format(
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
     return " ".join([title_lost(lost) + ".", *single, *_say_parts(known), _(

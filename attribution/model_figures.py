@@ -75,7 +75,7 @@ def plot_lost(lost: pd.DataFrame, title: str) -> go.Figure:
         rows["lost_value_share"], rows["lost_share"], strict=True)]
     bar = go.Bar(name=_("lost without it and all below it"), y=ids, x=listed(rows["lost_value_share"], 4),
                  marker_color=CREDIT, orientation="h", customdata=shares,
-                 hovertemplate=_("of the value, of the deals:") + " %{customdata}<extra></extra>")
+                 hovertemplate=_("of the value, of the conversions:") + " %{customdata}<extra></extra>")
     mark = go.Scatter(name=_("sum of its parts, which overlap"), y=ids, x=listed(rows["parts_share"], 4),
                       mode="markers", marker={"symbol": "line-ns", "size": 16, "line": {"width": 3, "color": COST}},
                       hovertemplate="%{x}")

@@ -11,9 +11,9 @@ MODEL_NAMES = {
     "option_high": marked("highest with"), "spread_share": marked("distance, of credit"),
     "is_chosen": marked("this report's"), "first": marked("most credit"), "second": marked("second"),
     "third": marked("third"), "n_paths": marked("paths"), "n_converted": marked("of these converted"),
-    "lost_share": marked("lost without it and all below, of deals"),
+    "lost_share": marked("lost without it and all below, of conversions"),
     "lost_value_share": marked("lost without it and all below, of value"),
-    "own_lost_share": marked("without itself alone, of deals"),
+    "own_lost_share": marked("without itself alone, of conversions"),
     "own_lost_value_share": marked("without itself alone, of value"), "n_parts": marked("parts"),
     "parts_share": marked("sum of its parts, no share of anything"),
     "caused_value": marked("caused, by the regression"), "caused_low": marked("caused from"),
@@ -127,8 +127,8 @@ def title_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return _("No path that a campaign touched has ended in value, so nothing can be lost")
     most = known.loc[known["lost_value_share"].idxmax()]
-    return _("By the Markov model {campaign} would be missed most: {share} of the value is lost without it and all below "
-             "it").format(
+    return _("By the Markov model {campaign} would be missed most: {share} of the value is lost without it and all "
+             "below it").format(
         campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
 
 
@@ -138,11 +138,12 @@ def say_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return title_lost(lost) + "."
     leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
-    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the deals.").format(
+    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the "
+                "conversions.").format(
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
     return " ".join([title_lost(lost) + ".", *single, *_say_parts(known), _(
-        "A deal that met two campaigns is lost without either: removal effects are shown, never added up.")])
+        "A conversion that met two campaigns is lost without either: removal effects are shown, never added up.")])
 
 
 def _say_parts(known: pd.DataFrame) -> list[str]:

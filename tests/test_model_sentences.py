@@ -150,9 +150,9 @@ def test_lost_names_the_programme_the_single_campaign_and_what_is_no_sum(lost):
         "By the Markov model EMEA would be missed most: 60 % of the value is lost without it and all below it")
     assert plain(say_lost(lost)) == (
         "By the Markov model EMEA would be missed most: 60 % of the value is lost without it and all below it. Of "
-        f"single campaigns it is {EVIL}, with 50 % of the value and 45 % of the deals. "
-        "The parts right below EMEA sum to 80 %, the whole of it is 60 %. A deal "
-        "that met two campaigns is lost without either: removal effects are shown, never added up.")
+        f"single campaigns it is {EVIL}, with 50 % of the value and 45 % of the conversions. "
+        "The parts right below EMEA sum to 80 %, the whole of it is 60 %. A "
+        "conversion that met two campaigns is lost without either: removal effects are shown, never added up.")
 
 
 def test_lost_of_programmes_with_a_single_part_says_nothing_of_a_sum(lost):

@@ -16,14 +16,16 @@ import pandas as pd
 from attribution.campaigns import build_ancestors, describe_tree
 from attribution.credit import share_credit
 from attribution.models import Model
+from attribution.path_models import redraw_markov, share_by_effect
 from attribution.roi import LEFT_OUT, UNATTRIBUTED, place_rest, with_rest
-from attribution.tables import check_refs, find_rows, look_up, stack_rows, to_cents
+from attribution.tables import check_refs, find_rows, is_in, look_up, stack_rows, to_cents
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 LEAST_ACCOUNTS = 5                       # with fewer behind a figure the interval is too narrow to be believed
 TOP = 5
+MOST_CAMPAIGNS = 300                     # chains of so many are solved a thousand times in a minute
 BOUNDS = [2.5, 97.5]
 _PAIRS = {"campaign_id": "str", "campaign_name": "str", "roi": float, "other_id": "str", "other_name": "str",
           "other_roi": float, "difference_low": float, "difference_high": float, "is_apart": bool}
@@ -150,6 +152,31 @@ def add_model(draws: Draws, model: str, campaign_ids: pd.Series, credit: np.ndar
         models=[*draws.models, model], credit=np.vstack([draws.credit, ours @ credit]),
         money=np.concatenate([draws.money, (ours @ money)[None]]),
         n_accounts=np.vstack([draws.n_accounts, behind]), squares=np.vstack([draws.squares, unknown]))
+
+
+def draw_markov(draws: Draws, paths: pd.DataFrame, journeys: pd.DataFrame, effects: pd.DataFrame,
+                conversions: pd.DataFrame, *, n_resamples: int = 1000, seed: int = 0) -> Draws:
+    """Add the Markov model: in each resample the chain is fitted anew, and the money shared by its effects.
+
+    `effects` and `paths` are those of markov, `journeys` those whose money share_by_effect shares. The accounts that
+    bought are drawn as for the other models; the paths of those that did not are the same in each resample.
+    Returns the Draws with model "markov" last; unchanged where it shares nothing, or where the campaigns are more than
+    can be solved a thousand times.
+    """
+    shared = share_by_effect(journeys, effects)
+    if not len(shared) or paths["campaign_id"].nunique() > MOST_CAMPAIGNS:
+        return draws
+    codes, n = code_accounts(conversions)
+    weights = pd.DataFrame(draw_weights(n, n_resamples=n_resamples, seed=seed)[codes], conversions["conversion_id"])
+    ids, drawn = redraw_markov(paths, weights)
+    row = find_rows(shared["campaign_id"], ids)
+    effect = np.where(row[:, None] < 0, 0.0, np.clip(np.nan_to_num(drawn[row]), 0, None))
+    is_touched = is_in(conversions["conversion_id"], journeys.loc[journeys["n_touches"] > 0, "conversion_id"])
+    cents = to_cents(conversions["value"])
+    touched, rest = (cents[which] @ weights.to_numpy()[which] / 100 for which in (is_touched, ~is_touched))
+    share = np.divide(effect, effect.sum(axis=0), out=np.zeros(effect.shape), where=effect.sum(axis=0) > 0)
+    money = np.where(shared["campaign_id"].isna().to_numpy()[:, None], rest, share * touched)
+    return add_model(draws, "markov", shared["campaign_id"], shared["credit"].to_numpy(), money)
 
 
 def credit_intervals(draws: Draws, returns: pd.DataFrame) -> pd.DataFrame:

@@ -88,7 +88,8 @@ def texts_of_tables(crm):
 def wanted(crm):
     """Collect every text, and every pair of texts, that is given in the reader's language."""
     words = {*NAMES.values(), *_EXPECTED_NAMES.values(), *_FIGURES.values(), *_CONSEQUENCES.values(),
-             *NAMES_OF_TABLES, *MODELS, *LINKINGS, *[title for pair in _TABLE_TITLES.values() for title in pair]}
+             *NAMES_OF_TABLES, *MODELS, "markov", *LINKINGS,
+             *[title for pair in _TABLE_TITLES.values() for title in pair]}
     meanings = {text for column in glossary() for text in glossary()[column]}
     pairs = numbered_of_sources()
     plain = words | meanings | texts_of_sources() | texts_of_notebooks() | texts_of_tables(crm)

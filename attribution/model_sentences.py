@@ -7,7 +7,8 @@ from attribution.sensitivity import NO_LIMIT
 
 #: What the columns of these tables are called where other tables call them otherwise, or do not have them.
 MODEL_NAMES = {
-    "setting": marked("setting"), "option": marked("with"), "option_low": marked("lowest with"),
+    "model": marked("model"), "setting": marked("setting"), "option": marked("with"),
+    "option_low": marked("lowest with"),
     "option_high": marked("highest with"), "spread_share": marked("distance, of credit"),
     "is_chosen": marked("this report's"), "first": marked("most credit"), "second": marked("second"),
     "third": marked("third"), "n_paths": marked("paths"), "n_converted": marked("of these converted"),

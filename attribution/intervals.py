@@ -3,7 +3,9 @@
 What varies is which accounts came to buy: as many accounts as there are, drawn from them with replacement (Efron 1979),
 each with all that it bought and every campaign that it met. The interval says between what the same campaigns would
 have been credited with, had chance sent as many accounts of the same kind. It is no causal interval: whether an account
-would have bought anyway is not in it, nor is the choice of the model. Intervals are 95 % percentile intervals.
+would have bought anyway is not in it, nor is the choice of the model. How many accounts buy is taken as given; where
+that is chance, too, it is too narrow, most of all for the sum of all campaigns. Intervals are 95 % percentiles; how
+often simulated ones hold the truth stands in benchmarks/README.md.
 """
 
 from collections.abc import Mapping

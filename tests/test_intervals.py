@@ -239,7 +239,7 @@ def test_is_top_by_hand():
 def test_top_five_share_by_hand():
     # one deal each of two accounts: six campaigns share Acme's evenly, only f has Beta's, and its cost is the highest
     names = list("abcdef")
-    tree = make("campaigns", campaign_id=names[::-1], parent_id=None)
+    tree = make("campaigns", campaign_id=names, parent_id=None, campaign_name=names[::-1])       # read from f to a
     credits = credits_of(linear=[*[("d", name, 10.0) for name in names], ("e", "f", 15.0)])
     draws = bootstrap_credit(credits, deals_of(d="acme", e="beta"), tree, n_resamples=1000)
     returns = returns_of(credits, costs_of(**dict.fromkeys("abcde", 1.0), f=10.0), tree)
@@ -272,6 +272,16 @@ def test_add_intervals_takes_each_rows_model(shared, deals, tree):
             assert mine[column].tolist() == pytest.approx(wanted[column].tolist(), nan_ok=True)
             assert named[column].tolist() == pytest.approx(wanted[column].tolist(), nan_ok=True)
     assert add_intervals(returns, intervals, "mine")["credit_low"].isna().all()
+
+
+def test_add_intervals_leave_room_for_the_longest(shared, deals, tree):
+    returns = returns_of(shared, costs_of(ads=9.0), tree)
+    intervals = credit_intervals(bootstrap_credit(shared, deals, tree), returns).set_index("campaign_name")
+    highs = intervals.loc[intervals["model"] == "linear", "credit_high"]
+    rows = add_intervals(returns.assign(longest=50.0), intervals.reset_index(), "linear").set_index("campaign_name")
+    assert highs["Slush"] == 210.0 and highs["Ads"] > 50.0 and np.isnan(highs["Nordic"])
+    assert rows.loc[["Slush", "Nordic"], "longest"].tolist() == [210.0, 210.0]           # beside each other
+    assert add_intervals(returns.assign(longest=500.0), intervals.reset_index(), "linear")["longest"].eq(500.0).all()
 
 
 def test_add_model_rolls_up_what_was_fitted_outside(shared, deals, tree):
@@ -315,7 +325,7 @@ def test_compare_pairs_leave_out_who_has_no_cost_or_earned_nothing(shared, deals
 
 
 def test_total_intervals_draw_attributed_money_by_account(tree):
-    credit = make_credit(*[(f"d{i}", "ads" if i else None, 10.0 * i) for i in range(8)])
+    credit = make_credit(("d0", None, 500.0), *[(f"d{i}", "ads", 10.0 * i) for i in range(1, 8)])
     deals = deals_of(**{f"d{i}": f"a{i}" for i in range(8)})
     rows = total_intervals(credit, deals, 100.0).set_index("figure")
     drawn = np.arange(0, 80, 10.0) @ draw_weights(8)
@@ -330,6 +340,9 @@ def test_total_intervals_are_blank_of_few_accounts(tree):
     credit = make_credit(*[(f"d{i}", "ads", 10.0) for i in range(6)])
     same = deals_of(**{f"d{i}": f"a{min(i, 3)}" for i in range(6)})
     assert total_intervals(credit, same, 100.0)[["low", "high"]].isna().all(axis=None)
+    others = deals_of(**{f"d{i}": f"a{i}" for i in range(6)})
+    assert total_intervals(credit.head(LEAST_ACCOUNTS), others, 100.0)["low"].notna().all()
+    assert total_intervals(credit.head(LEAST_ACCOUNTS - 1), others, 100.0)["low"].isna().all()
     assert total_intervals(credit.head(0), same.head(0), 100.0)["low"].isna().all()
 
 

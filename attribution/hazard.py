@@ -19,17 +19,18 @@ from attribution.campaigns import build_ancestors, describe_tree
 from attribution.cohorts import Z
 from attribution.entries import LAPSED_AFTER_DAYS, find_lapsed
 from attribution.journeys import DAY_MICROSECONDS, microseconds
+from attribution.language import marked
 from attribution.tables import CRM, TableError, find_rows
 
 LEAST = 10                                           # events for each coefficient of an exposure: Peduzzi et al. 1996
-OTHER = "(other campaigns)"
+OTHER = marked("(other campaigns)")
 INTERCEPT = "intercept"
 OPENING, WINNING = "opening", "winning"
 EVENTS = {OPENING: "is_opened", WINNING: "is_won"}
 WORDS = {OPENING: "opened", WINNING: "won"}
 CONTROLS = ("is_customer", "had_deal", "log_employees", "is_size_unknown", "log_months_known", "years")
 OPEN_CONTROLS = ("log_months_open", "log_months_open_squared")       # the pace of winning rises, then falls
-CHUNK_CELLS = 2_000_000
+CHUNK_CELLS = 100_000                                # fits the processor's cache
 TERMS = ["equation", "term", "campaign_id", "coefficient", "hazard_ratio", "hazard_ratio_low", "hazard_ratio_high",
          "n_conversions"]
 
@@ -69,12 +70,14 @@ class Hazard:
 def build_exposure(crm: CRM, agreement: Agreement, *, half_life_days: float = 90.0) -> Panel:
     """Follow every company month by month: what it had met at the month's start, and whether it opened or won a deal.
 
-    Returns a Panel. `months` has one row per account and local month that is over at as_of, from the one in which the
-    account's record was made or, where that is later, the one of the first touch in the data: what came before is not
-    seen, and not guessed at. Columns: account_id, month, has_open_deal (at its start), is_opened, is_won (in it),
-    the controls, value and n_won (money and won deals that the row's event is expected to bring: a deal won, its
-    average amount; a deal opened, that times the share won of those that ended; apart for customers where there are
-    enough). An account stays under observation after a win or a loss: buying again is what one waits for.
+    Returns a Panel. `months` has one row per account and local month that is over at as_of, from the one after the
+    account's record was made (a record made with its first deal says nothing of the time before) or, where that is
+    later, the one of the first touch in the data: what came before is not seen, and not guessed at. Columns:
+    account_id, month, has_open_deal (at its start), is_opened, is_won (in it), the controls, value and n_won (money and
+    won deals that the row's event is expected to bring: a deal won, its average amount; a deal opened, that times the
+    share won of those that ended; apart for customers where there are enough). An account stays under observation after
+    a win or a loss: buying again is what one waits for. Deals without an account, and touches of people without one,
+    have no row: of a lead nobody knows yet where it would buy.
     `exposure` is the number of its people's touches before the month's first moment, each half as much for every
     half_life_days of age; a month's own touches may follow from its deals and are never in it.
     Raises ValueError for a half-life that is no time, TableError where there is nothing to follow.
@@ -105,7 +108,7 @@ def _list_months(accounts: pd.DataFrame, touches: pd.DataFrame, agreement: Agree
                          "Contact.csv and CampaignMember.csv again, or go without the regression.")
     ended = agreement.day_of(pd.Series([as_of + pd.Timedelta(microseconds=1)]))
     first, last = _month_numbers(agreement.day_of(touches["touched_at"])).min(), _month_numbers(ended)[0] - 1
-    start = np.maximum(_month_numbers(agreement.day_of(accounts["created_at"])), first)
+    start = np.maximum(_month_numbers(agreement.day_of(accounts["created_at"])) + 1, first)
     account, number = _spans(start, np.full(len(start), last))
     month = pd.PeriodIndex.from_ordinals(np.unique(number), freq="M").strftime("%Y-%m")
     return pd.DataFrame({"account": account, "number": number,
@@ -122,9 +125,10 @@ def _spans(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]
 
 def _find_months(months: pd.DataFrame, account: np.ndarray, number: np.ndarray) -> np.ndarray:
     """Find the row of an account's month, -1 where it is not followed in it."""
-    key, width = months["account"].to_numpy() * 2**20 + months["number"].to_numpy(), account * 2**20 + number
-    at = np.searchsorted(key, width)
-    return np.where(np.append(key, -1)[at] == width, at, -1)
+    keys = months["account"].to_numpy() * 2**20 + months["number"].to_numpy()
+    asked = account.astype(np.int64) * 2**20 + number
+    at = np.searchsorted(keys, asked)
+    return np.where(np.append(keys, -1)[at] == asked, at, -1)
 
 
 def _date_deals(crm: CRM, accounts: pd.DataFrame, agreement: Agreement) -> pd.DataFrame:
@@ -232,7 +236,8 @@ def fit_hazard(panel: Panel, campaigns: pd.DataFrame, *, depth: int = 1, on_orph
     are 10 events for each, are put together as "(other campaigns)", which has no term where it is too few as well.
     Errors are robust, clustered by account: its months hang together.
     Returns a Hazard, whose `terms` has one row per equation and term: equation, term, campaign_id, coefficient,
-    hazard_ratio, hazard_ratio_low, hazard_ratio_high (95 %), n_conversions (events in months exposed; of a control all).
+    hazard_ratio, hazard_ratio_low, hazard_ratio_high (95 %), n_conversions (events in exposed months; of a control
+    all).
     Raises TableError where there are too few events, or they do not tell two terms apart.
     """
     groups = _group_campaigns(campaigns, panel.campaign_ids, depth, on_orphan)
@@ -311,7 +316,8 @@ def _check_collinear(design: pd.DataFrame, name: str) -> None:
     if sizes[0] < 1e-10:
         together = ", ".join(design.columns[np.abs(mixes[:, 0]) > 0.05])
         raise TableError(f"hazard: the terms {together} always go together in the months of {name} a deal, so no "
-                         "coefficient of one can be told from the others'. Choose depth=0, or go without the regression.")
+                         "coefficient of one can be told from the others'. Choose depth=0, or go without the "
+                         "regression.")
 
 
 def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, link: str = "cloglog",
@@ -332,8 +338,8 @@ def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, 
     unsure = design.columns[~(spread < 5)]
     if len(unsure) or not fit.converged or not np.isfinite(fit.params).all():
         raise TableError(f"hazard: the fit of {name} does not come to rest, as what happened does not bound the "
-                         f"coefficient of {', '.join(unsure) or 'any term'}: with it, all or none had the event. Export "
-                         "a longer time, or go without the regression.")
+                         f"coefficient of {', '.join(unsure) or 'any term'}: with it, all or none had the event. "
+                         "Export a longer time, or go without the regression.")
     return fit.params, fit.cov_params()
 
 
@@ -382,7 +388,7 @@ def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray], n_draws: in
     lost = np.full((len(nodes), 2, n_draws + 1), np.nan)
     for k, node in enumerate(nodes):
         met = node[(node >= 0) & (term[node] >= 0)]
-        if len(met):
+        if exposure[:, met].nnz:
             lost[k] = _lose_node(equation.design.to_numpy(), exposure[:, met], term[met], drawn, worth)
     return lost
 

@@ -16,7 +16,10 @@ PACKAGE = ROOT / "attribution"
 ORDER = ["language", "tables", "agreement", "agreement_file", "drafting", "clock", "sources", "world", "simulate",
          "campaigns", "costs", "entries", "segments", "funnel", "journeys", "models", "credit", "roi", "months",
          "cohorts", "draws", "worth", "steps", "promises", "sla", "returned", "silence", "planning", "comparisons",
-         "restated", "rejudged", "sentences", "sla_sentences", "change_sentences", "canvas", "showing", "figures",
+         "hazard",
+         "restated", "rejudged", "sentences",
+         "model_sentences",
+         "sla_sentences", "change_sentences", "canvas", "showing", "figures",
          "sla_figures", "change_figures", "workbook", "page", "rendering", "inputs", "running", "report", "published",
          "verify", "call_lists", "cli", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -377,10 +377,24 @@ def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) 
         caused_high=high.round(2))
 
 
+def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise") -> pd.DataFrame:
+    """Estimate what each campaign caused by the usual panel and terms: of channels, or of the roots of a flat tree.
+
+    Returns the rows of counterfactual_credit; none where the deals are too few, or too alike in what they met, to fit.
+    """
+    deepest = describe_tree(crm.campaigns, on_orphan)["depth"].max()
+    try:
+        panel = build_exposure(crm, agreement)
+        return counterfactual_credit(fit_hazard(panel, crm.campaigns, depth=min(deepest, 1), on_orphan=on_orphan))
+    except TableError:
+        return pd.DataFrame(columns=["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_caused",
+                                     "caused_value", "caused_low", "caused_high"])
+
+
 def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray], n_draws: int,
           rng: np.random.Generator) -> np.ndarray:
     """Sum up the deals and the money that an equation loses without each node: by node, the two, by draw (0: none)."""
-    drawn = rng.multivariate_normal(equation.coefficients, equation.covariance, n_draws, method="eigh")
+    drawn = rng.multivariate_normal(equation.coefficients, equation.covariance, n_draws, method="cholesky")
     drawn = np.vstack([equation.coefficients, drawn])
     exposure, term = panel.exposure[equation.rows].tocsc(), equation.design.columns.get_indexer(equation.groups)
     term = np.where(equation.groups.isna(), -1, term)

@@ -21,6 +21,7 @@ from attribution.hazard import (
     build_exposure,
     counterfactual_credit,
     estimate,
+    estimate_caused,
     fit_hazard,
 )
 from attribution.sources import read_crm
@@ -454,3 +455,18 @@ def test_credit_finds_the_order_of_the_channels_of_a_company_whose_truth_is_know
     credit = credit_of_sample(*sample).query("depth == 1").set_index("campaign_id")["caused_value"]
     assert len(credit) == 12
     assert credit.rank().corr(truth.reindex(credit.index).rank()) > 0.5
+
+
+def test_estimate_caused_is_the_usual_fit_or_no_rows(sample):
+    crm, agreement = sample
+    hazard = fit_hazard(build_exposure(crm, agreement), crm.campaigns)
+    pd.testing.assert_frame_equal(estimate_caused(crm, agreement), counterfactual_credit(hazard))
+    assert estimate_caused(company(), HELSINKI).empty                # a handful of deals
+
+
+def test_estimate_caused_has_a_term_for_each_root_of_a_flat_tree(sample):
+    crm, agreement = sample
+    flat = dataclasses.replace(crm, campaigns=crm.campaigns.assign(
+        parent_id=pd.Series(None, crm.campaigns.index, "str")))
+    caused = estimate_caused(flat, agreement)
+    assert caused["depth"].eq(0).all() and caused["caused_value"].notna().any()

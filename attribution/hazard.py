@@ -361,7 +361,8 @@ def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) 
     Returns one row per campaign in the tree's reading order: campaign_id, campaign_name, path, depth, is_leaf,
     n_caused (won deals), caused_value (money), caused_low, caused_high (95 % percentiles of coefficients drawn from
     their robust covariance; the expected worth of an event is held fixed). Each is the sum over the panel's months of
-    (hazard - hazard with that exposure at zero) x what the event is worth, for openings and wins. It may be negative,
+    (hazard - hazard with that exposure at zero) x what the event is worth, for openings and wins. The interval holds a
+    known effect as often as promised with 400 companies, too seldom (86 %) with 80. What is caused may be negative,
     is not the sum of what stands below it, and the campaigns' do not add up to what was won. Blank where no company
     that is followed had met the campaign before a month began, or it has no coefficient.
     """

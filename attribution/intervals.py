@@ -3,9 +3,9 @@
 What varies is which accounts came to buy, and how many: each comes Poisson(1) times in a resample, with all that it
 bought and every campaign that it met (the bootstrap of Efron 1979 with the Poisson frequencies of Hanley & MacGibbon
 2006; by unit Chamandy, Muralidharan, Najmi & Naidu 2012). The interval says between what the same campaigns would have
-been credited with, had chance sent other accounts of the same kind, as many or fewer or more. It is no causal interval:
-whether an account would have bought anyway is not in it, nor is the choice of the model. Intervals are 95 % percentiles;
-how often simulated ones hold the truth stands in benchmarks/README.md.
+been credited with, had chance sent other accounts of the same kind, as many or fewer or more. It is no causal
+interval: whether an account would have bought anyway is not in it, nor is the choice of the model. Intervals are 95 %
+percentiles; how often simulated ones hold the truth stands in benchmarks/README.md.
 """
 
 from collections.abc import Mapping

@@ -44,7 +44,7 @@ def try_coverage(n_companies: int = 4000) -> None:
 
     The campaign is met by so many of 120 accounts that buy; all money is of so many.
     """
-    print("| accounts behind it | a campaign's holds | all money's holds | where as many buy each time: a campaign's | "
+    print("| accounts behind it | a campaign's holds | all money's holds | as many buy each time: a campaign's | "
           "all money's |\n|---|---|---|---|---|")
     for n_behind in (5, 8, 10, 12, 15, 20, 30, 80):
         held = [np.mean([_holds(*company, is_given, seed) for seed in range(n_companies)])

@@ -1,7 +1,8 @@
 """Paths: journeys that ended in a conversion, and those of accounts and people that were touched and did not convert.
 
-A path is lost only when it has had time to convert: one whose last touch is younger than a minimum age is open, and
-open it is censored: the steps seen count, its end is not known.
+A path is lost only when it has had time to convert: one with a touch younger than a minimum age is open, and what
+follows that touch is left out, a conversion too. Successes are known sooner than failures: counting the one without the
+other would make every fresh campaign look good.
 """
 
 import pandas as pd
@@ -18,10 +19,10 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     """List the paths of the last fit_days up to as_of, those that converted and those that did not.
 
     Returns the rows of build_journeys for the conversions that any touch reaches, with outcome "converted", and below
-    them the same for each account (each person, where conversions are of people or a touch has no account) with touches
-    after its last conversion that count for none: "lost" where the last of them is min_age_days old or older, else
-    "open". Such a path holds the touches of the look-back before its last one; its conversion_id is "account:<id>" or
-    "person:<id>", its value 0. What lies after as_of changes nothing.
+    them the same for each account (each person, where conversions are of people or a touch has no account) with
+    touches after its last conversion that count for none, "lost". Such a path holds the touches of the look-back before
+    its last one; its conversion_id is "account:<id>" or "person:<id>", its value 0. Of either kind, a path with touches
+    younger than min_age_days ends at the first of them and is "open". What lies after as_of changes nothing.
     Raises what build_journeys raises, and ValueError for a negative number of days.
 
     >>> touches = pd.DataFrame({"touch_id": ["1", "2"], "person_id": ["Ann", "Bo"], "account_id": ["Acme", "Bolt"],
@@ -43,9 +44,18 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     ends = units.groupby("unit", as_index=False).agg({"touched_at": "max", "account_id": "first", "person_id": "first"})
     ends = ends[ends["touched_at"] > first].rename(columns={"unit": "conversion_id", "touched_at": "converted_at"})
     rest = build_journeys(units, ends.assign(value=0.0), **how | {"linking": "account"})
-    is_ripe = rest["converted_at"] <= as_of - pd.Timedelta(days=min_age_days)
-    rest = rest.assign(outcome=is_ripe.map({True: "lost", False: "open"}).astype("str"))
-    return pd.concat([converted, rest], ignore_index=True).astype({"outcome": "str"})
+    paths = pd.concat([converted, rest.assign(outcome="lost")], ignore_index=True).astype({"outcome": "str"})
+    return _leave_fresh_ends(paths, as_of - pd.Timedelta(days=min_age_days))
+
+
+def _leave_fresh_ends(paths: pd.DataFrame, ripe_until: pd.Timestamp) -> pd.DataFrame:
+    """End every path at its first touch after a moment; what followed it has not had time to happen to the others."""
+    is_fresh = (paths["touched_at"] > ripe_until).astype(int)
+    n_fresh = is_fresh.groupby(paths["conversion_id"]).cumsum()
+    has_fresh = is_fresh.groupby(paths["conversion_id"]).transform("max") > 0
+    left = paths.assign(outcome=paths["outcome"].mask(has_fresh, "open"))[n_fresh <= is_fresh]
+    n_touches = left.groupby("conversion_id")["position"].transform("size")
+    return left.assign(n_touches=n_touches).reset_index(drop=True)
 
 
 def _check_days(**days: float) -> None:

@@ -41,6 +41,17 @@ def test_build_paths_tells_the_converted_the_lost_and_the_open():
     assert paths.loc[paths["outcome"] != "converted", "value"].eq(0).all()
 
 
+def test_build_paths_does_not_count_fresh_successes_while_fresh_failures_are_not_known():
+    touches = touches_of(("2026-07-01", "Ann", "Acme", "A"), ("2026-10-01", "Ann", "Acme", "B"),
+                         ("2026-10-05", "Ann", "Acme", "C"), ("2026-10-01", "Bo", "Bolt", "B"),
+                         ("2026-07-01", "Cy", "Cog", "A"))
+    deals = deals_of(("d", "2026-10-20", "Acme"), ("ripe", "2026-10-20", "Cog"))
+    paths = build_paths(touches, deals, as_of=AS_OF)
+    assert outcomes(paths) == {"d": "open", "ripe": "converted", "account:Bolt": "open"}
+    assert steps(paths, "d") == ["A", "B"]                           # A to B has had time to happen, B to C has not
+    assert paths.loc[paths["conversion_id"] == "d", "n_touches"].tolist() == [2, 2]
+
+
 @pytest.mark.parametrize(("min_age_days", "outcome"), [(29, "lost"), (31, "open")])
 def test_build_paths_calls_a_path_lost_only_at_the_minimum_age(min_age_days, outcome):
     touches = touches_of(("2026-10-01 22:00", "Ann", "Acme", "A"))

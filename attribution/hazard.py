@@ -30,7 +30,6 @@ EVENTS = {OPENING: "is_opened", WINNING: "is_won"}
 WORDS = {OPENING: "opened", WINNING: "won"}
 CONTROLS = ("is_customer", "had_deal", "log_employees", "is_size_unknown", "log_months_known", "years")
 OPEN_CONTROLS = ("log_months_open", "log_months_open_squared")       # the pace of winning rises, then falls
-CHUNK_CELLS = 100_000                                # fits the processor's cache
 TERMS = ["equation", "term", "campaign_id", "coefficient", "hazard_ratio", "hazard_ratio_low", "hazard_ratio_high",
          "n_conversions"]
 
@@ -358,12 +357,12 @@ def _list_terms(panel: Panel, name: str, equation: Equation, paths: pd.Series) -
         "hazard_ratio_high": np.exp(b + width), "n_conversions": n})[TERMS]
 
 
-def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) -> pd.DataFrame:
+def counterfactual_credit(hazard: Hazard) -> pd.DataFrame:
     """Estimate what would be lost without each campaign and all below it, the others as they were.
 
     Returns one row per campaign in the tree's reading order: campaign_id, campaign_name, path, depth, is_leaf,
-    n_caused (won deals), caused_value (money), caused_low, caused_high (95 % percentiles of coefficients drawn from
-    their robust covariance; the expected worth of an event is held fixed). Each is the sum over the panel's months of
+    n_caused (won deals), caused_value (money), caused_low, caused_high (95 %, by the delta method from the robust
+    covariance; the expected worth of an event is held fixed). Each is the sum over the panel's months of
     (hazard - hazard with that exposure at zero) x what the event is worth, for openings and wins. The interval holds a
     known effect as often as promised with 400 companies, too seldom (86 %) with 80. What is caused may be negative,
     is not the sum of what stands below it, and the campaigns' do not add up to what was won. Blank where no company
@@ -372,13 +371,12 @@ def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) 
     tree, lines = describe_tree(hazard.campaigns, hazard.on_orphan), build_ancestors(hazard.campaigns, hazard.on_orphan)
     below = lines.groupby("ancestor_id")["campaign_id"].agg(list)
     columns = [hazard.panel.campaign_ids.get_indexer(below[node]) for node in tree["campaign_id"]]
-    parts = [_lose(hazard.panel, each, columns, n_draws, np.random.default_rng([seed, k]))
-             for k, each in enumerate(hazard.equations.values())]
-    n, money = np.where(np.isnan(parts).all(axis=0), np.nan, np.nansum(parts, axis=0)).transpose(1, 0, 2)
-    low, high = np.percentile(money[:, 1:], [2.5, 97.5], axis=1)
+    parts = np.array([_lose(hazard.panel, each, columns) for each in hazard.equations.values()])
+    n, money, variance = np.where(np.isnan(parts).all(axis=0), np.nan, np.nansum(parts, axis=0)).T
+    width = Z * np.sqrt(variance)
     return tree[["campaign_id", "campaign_name", "path", "depth", "is_leaf"]].assign(
-        n_caused=n[:, 0].round(6), caused_value=money[:, 0].round(2), caused_low=low.round(2),
-        caused_high=high.round(2))
+        n_caused=n.round(6), caused_value=money.round(2), caused_low=(money - width).round(2),
+        caused_high=(money + width).round(2))
 
 
 def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise") -> pd.DataFrame:
@@ -395,30 +393,27 @@ def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise")
                                      "caused_value", "caused_low", "caused_high"])
 
 
-def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray], n_draws: int,
-          rng: np.random.Generator) -> np.ndarray:
-    """Sum up the deals and the money that an equation loses without each node: by node, the two, by draw (0: none)."""
-    drawn = rng.multivariate_normal(equation.coefficients, equation.covariance, n_draws, method="cholesky")
-    drawn = np.vstack([equation.coefficients, drawn])
+def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray]) -> np.ndarray:
+    """Sum up what an equation loses without each node: by node the deals, the money, and the money's variance."""
     exposure, term = panel.exposure[equation.rows].tocsc(), equation.design.columns.get_indexer(equation.groups)
     term = np.where(equation.groups.isna(), -1, term)
-    worth = panel.months[["n_won", "value"]].to_numpy()[equation.rows]
-    lost = np.full((len(nodes), 2, n_draws + 1), np.nan)
+    worth, design = panel.months[["n_won", "value"]].to_numpy()[equation.rows], equation.design.to_numpy()
+    pace, lost = np.exp(design @ equation.coefficients), np.full((len(nodes), 3), np.nan)
     for k, node in enumerate(nodes):
         met = node[(node >= 0) & (term[node] >= 0)]
         if exposure[:, met].nnz:
-            lost[k] = _lose_node(equation.design.to_numpy(), exposure[:, met], term[met], drawn, worth)
+            into = sparse.csr_array((np.ones(len(met)), (np.arange(len(met)), term[met])), (len(met), design.shape[1]))
+            lost[k] = _lose_node(design, pace, (exposure[:, met] @ into).tocsr(), worth, equation)
     return lost
 
 
-def _lose_node(design: np.ndarray, exposure: sparse.csc_array, term: np.ndarray, drawn: np.ndarray,
-               worth: np.ndarray) -> np.ndarray:
-    terms, group = np.unique(term, return_inverse=True)
-    into = sparse.csr_array((np.ones(len(group)), (np.arange(len(group)), group)), (len(group), len(terms)))
-    by_term = (exposure @ into).tocsr()
-    met, lost = np.flatnonzero(np.diff(by_term.indptr)), np.zeros((2, len(drawn)))
-    for rows in np.array_split(met, max(1, len(met) * len(drawn) // CHUNK_CELLS)):
-        pace = np.exp(design[rows] @ drawn.T)
-        without = pace * np.exp(-(by_term[rows].toarray() @ drawn[:, terms].T))
-        lost += worth[rows].T @ (np.exp(-without) - np.exp(-pace))
-    return lost
+def _lose_node(design: np.ndarray, pace: np.ndarray, met: sparse.csr_array, worth: np.ndarray,
+               equation: Equation) -> np.ndarray:
+    """Take the exposure `met` (month x term) away; the gradient by the coefficients gives the variance."""
+    rows = np.flatnonzero(np.diff(met.indptr))
+    pace, met, worth = pace[rows], met[rows], worth[rows]
+    without = pace * np.exp(-(met @ equation.coefficients))
+    n, money = worth.T @ (np.exp(-without) - np.exp(-pace))
+    slope = without * np.exp(-without) * worth[:, 1]
+    gradient = (pace * np.exp(-pace) * worth[:, 1] - slope) @ design[rows] + slope @ met
+    return np.array([n, money, gradient @ equation.covariance @ gradient])

@@ -1,0 +1,350 @@
+"""Which model to believe: each model's credit against the known truth, on simulated companies of several kinds.
+
+A company is simulated, written as its CRM's export and read through the front door; every model then says what each
+campaign earned. The truth is what the campaign caused: the won money that is missing when it is switched off and every
+random number stays the same. In one company that is noisy, since a few large deals decide; what a campaign is worth on
+average is the mean over the other companies of its kind.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attribution.agreement import Agreement
+from attribution.agreement_file import read_agreement
+from attribution.credit import share_credit
+from attribution.entries import build_entries
+from attribution.funnel import build_conversions
+from attribution.journeys import build_journeys
+from attribution.models import MODELS
+from attribution.simulate import AGREEMENT, EXPORTED_AT, Company, simulate_company, won_without
+from attribution.sources import read_crm
+from attribution.sources.salesforce_export import campaign_ids, write_export
+from attribution.tables import CRM, TableError, look_up
+from attribution.world import SAMPLE, Factors
+
+#: The study's files, in a folder of their own: a row per kind, seed and model; what each campaign caused.
+STUDY_FILES = ("which_model.csv", "which_model_truth.csv")
+N_ACCOUNTS, N_PEOPLE = 500, 3000
+N_RESAMPLES, N_TOP = 500, 5
+LOOKBACK_DAYS = 365
+IDLE_SHARE = 0.01                                    # who caused less than this of all caused nothing worth seeing
+
+#: Strong, weak, idle and harmful campaigns, and some that seek out companies already buying; read as world.PLAN is.
+PLAN = """
+Search : Advertisement
+  Search Ads
+    Search: condition monitoring | 2024-11 2026-12 | anyone .30 .40 | .70 .20 .20 .026 .06 | 95000
+    Search: own name | 2024-11 2026-12 | anyone .25 .40 | .60 .05 .04 .003 .00 | 50000
+    Search: free tools | 2025-01 2026-10 | anyone .25 .40 | .60 .02 .00 -.010 -.12 | 46000
+Content : Other
+  Guides
+    Guide: maintenance handbook | 2024-11 2026-12 | anyone .32 .42 | .90 .18 .18 .024 .08 | 33000
+    Calculator: cost of downtime | 2025-03 2026-12 | anyone .28 .40 | .85 .20 .24 .034 .10 | 25000
+    Report: state of maintenance | 2025-02 2026-06 | anyone .28 .40 | .85 .06 .05 .004 .00 | 43000
+    Blog: ask the engineer | 2024-11 2026-12 | anyone .30 .36 | .25 .00 .00 .000 .00 | 12000
+Mail : Email
+  Nurture
+    E-mail: downtime stories | 2025-01 2026-09 | known .45 .36 | .00 .14 .14 .020 .02 | 15000
+    E-mail: weekly digest | 2025-01 2026-11 | known .50 .30 | .00 .00 .00 .000 .00 | 21000
+    E-mail: sawmill case | 2025-01 2026-11 | deals .60 .42 | .00 .00 .00 .000 .12 | 22000
+Events : Trade Show
+  Fairs And Dinners
+    Stand: Tampere | 2025-09 2025-09 | anyone .18 .55 | .90 .22 .24 .034 .10 | 123000
+    Stand: Riga | 2025-05 2025-05 | anyone .16 .50 | .85 .04 .03 .002 .00 | 89000
+    Dinner: Helsinki | 2025-03 2026-10 | deals .55 .45 | .00 .00 .00 .000 .32 | 54000
+Retargeting : Banner Ads
+  Display
+    Banner: ready to talk | 2025-01 2026-12 | deals .70 .60 | .40 .00 .00 .000 .00 | 75000
+    Banner: customer quotes | 2025-03 2026-12 | deals .60 .50 | .40 .00 .00 .000 .01 | 68000
+"""
+RETARGETING = PLAN + """\
+    Banner: still comparing | 2024-12 2026-12 | deals .80 .60 | .40 .00 .00 .000 .00 | 71000
+    Banner: book a demo | 2025-01 2026-12 | deals .75 .60 | .40 .00 .00 .000 .00 | 66000
+    Video: a day at the plant | 2025-01 2026-11 | deals .70 .55 | .40 .00 .00 .000 .00 | 52000
+    Banner: last chance | 2025-04 2026-12 | deals .70 .60 | .40 .00 .00 .000 .00 | 49000
+"""
+#: Each kind of company: what sets it apart, and its campaigns.
+KINDS: dict[str, tuple[Factors, str]] = {
+    "reference": (SAMPLE, PLAN), "short_cycle": (Factors(cycle=0.4), PLAN), "long_cycle": (Factors(cycle=2.0), PLAN),
+    "few_touches": (Factors(reach=0.35), PLAN), "many_touches": (Factors(reach=2.2), PLAN),
+    "weak_baseline": (Factors(baseline=0.25), PLAN), "strong_baseline": (Factors(baseline=3.0), PLAN),
+    "retargeting": (SAMPLE, RETARGETING)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A simulated company as its CRM's export tells of it."""
+
+    crm: CRM
+    agreement: Agreement
+    entries: pd.DataFrame
+    conversions: pd.DataFrame
+    journeys: pd.DataFrame
+
+
+#: A model takes a case and gives campaign_id and credit, and credit_low and credit_high if it knows how sure it is.
+Estimate = Callable[[Case], pd.DataFrame]
+
+
+def make_company(kind: str, seed: int, n_accounts: int = N_ACCOUNTS, n_people: int = N_PEOPLE) -> Company:
+    """Simulate a company of a kind.
+
+    Raises ValueError when there is no such kind.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind: {kind!r} is not one of {', '.join(KINDS)}")
+    factors, plan = KINDS[kind]
+    return simulate_company(seed, n_accounts, n_people, plan, factors)
+
+
+def read_case(company: Company) -> Case:
+    """Write a company's export and read it through the front door, as of the day of the export."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_export(company.tables, folder, EXPORTED_AT, "data_export")
+        Path(folder, "agreement.toml").write_text(AGREEMENT, encoding="utf-8")
+        agreement = read_agreement(folder)
+        crm = read_crm(folder, agreement)
+    entries = build_entries(crm, agreement)
+    conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage)
+    journeys = build_journeys(crm.touches, conversions, crm.contact_roles, lookback_days=LOOKBACK_DAYS,
+                              time_zone=agreement.time_zone)
+    return Case(crm, agreement, entries, conversions, journeys)
+
+
+def _by_rule(case: Case, model: str) -> pd.DataFrame:
+    return _with_interval(share_credit(case.journeys, model), case.conversions)
+
+
+def _with_interval(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFrame:
+    """Sum credit by campaign, with the interval of 95 % that accounts drawn anew give."""
+    account = look_up(credit["conversion_id"], conversions.set_index("conversion_id")["account_id"])
+    cents = (credit["credit"] * 100).round()
+    sums = cents.groupby([account, credit["campaign_id"].fillna("")]).sum().unstack(fill_value=0.0)
+    n = len(sums)
+    times_drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
+    low, high = np.percentile(times_drawn @ sums.to_numpy(), [2.5, 97.5], axis=0) / 100
+    by_campaign = pd.DataFrame({"campaign_id": sums.columns, "credit": sums.sum().to_numpy() / 100,
+                                "credit_low": low, "credit_high": high})
+    return by_campaign[by_campaign["campaign_id"] != ""]
+
+
+def _in_equal_parts(case: Case) -> pd.DataFrame:
+    """Give every campaign that has any touch the same: what a model has to beat."""
+    met = case.journeys["campaign_id"].dropna().unique()
+    touched = case.conversions.loc[case.conversions["conversion_id"].isin(
+        case.journeys.loc[case.journeys["n_touches"] > 0, "conversion_id"]), "value"].sum()
+    return pd.DataFrame({"campaign_id": met, "credit": touched / max(len(met), 1)})
+
+
+#: Every model of the study; equal_parts is none, but what they all have to beat.
+ESTIMATES: dict[str, Estimate] = {
+    **{name: partial(_by_rule, model=name) for name in MODELS if name != "position_based"},
+    "equal_parts": _in_equal_parts}
+
+
+def estimate_credit(case: Case, campaign_id: Iterable[str],
+                    estimates: dict[str, Estimate] = ESTIMATES) -> pd.DataFrame:
+    """Ask every model what each campaign earned, up to the day of the export.
+
+    Returns one row per model and campaign asked about: model, campaign_id, credit (0 where the model has none for it),
+    credit_low and credit_high (blank where it does not say).
+    """
+    asked, columns = list(campaign_id), ["credit", "credit_low", "credit_high"]
+    said = [estimate(case).set_index("campaign_id").reindex(index=asked, columns=columns).rename_axis("campaign_id")
+            .reset_index().assign(model=name) for name, estimate in estimates.items()]
+    table = pd.concat(said, ignore_index=True).fillna({"credit": 0.0})
+    return table[["model", "campaign_id", *columns]].astype(dict.fromkeys(columns, float))
+
+
+def measure_truth(company: Company) -> pd.DataFrame:
+    """Measure what each campaign caused in a company, and what they all caused together.
+
+    Returns one row per campaign without others below it: campaign_id, campaign_name, caused (money; negative where it
+    did harm) and caused_together, the same in each row: what one campaign no longer brings another may, so that the
+    campaigns' own do not add up to it.
+    """
+    leaves = company.world.campaigns[company.world.campaigns["rule"].ne("")].reset_index(drop=True)
+    won = [won_without(company.world, frozenset(off), EXPORTED_AT)[1]
+           for off in ([], leaves["campaign_id"], *leaves["campaign_id"].to_frame().to_numpy())]
+    return pd.DataFrame({"campaign_id": campaign_ids(leaves["campaign_id"]), "campaign_name": leaves["campaign_name"],
+                         "caused": np.round(won[0] - np.array(won[2:]), 2),
+                         "caused_together": round(won[0] - won[1], 2)})
+
+
+def study_company(kind: str, seed: int, n_accounts: int = N_ACCOUNTS,
+                  n_people: int = N_PEOPLE) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Study one company of a kind.
+
+    Returns what the models say of each campaign (estimate_credit) and what is true (measure_truth), each with kind and
+    seed, what they say also with n_deals, the deals won.
+    """
+    company = make_company(kind, seed, n_accounts, n_people)
+    truth, case = measure_truth(company), read_case(company)
+    credit = estimate_credit(case, truth["campaign_id"])
+    credit.insert(0, "n_deals", len(case.conversions))
+    return tuple(pd.concat([pd.DataFrame({"kind": kind, "seed": seed}, table.index), table], axis=1)
+                 for table in (credit, truth))
+
+
+def study_companies(kinds: Sequence[str], seeds: Sequence[int], *, map_with: Callable = map,
+                    n_accounts: int = N_ACCOUNTS, n_people: int = N_PEOPLE) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Study companies of several kinds, a seed each; a pool's map in map_with takes them on in parallel.
+
+    Returns the table of judge_models, and what each campaign caused in each company.
+    """
+    work = pd.MultiIndex.from_product([kinds, seeds])
+    study = partial(study_company, n_accounts=n_accounts, n_people=n_people)
+    credit, truth = (pd.concat(tables, ignore_index=True) for tables in zip(
+        *map_with(study, work.get_level_values(0), work.get_level_values(1)), strict=True))
+    return judge_models(credit, truth), truth
+
+
+def expect_truth(truth: pd.DataFrame) -> pd.DataFrame:
+    """Add what each campaign is worth on average: the mean of what it caused in the other companies of its kind.
+
+    Returns the rows with `expected`, blank where there is no other company of the kind.
+
+    >>> truth = pd.DataFrame({"kind": "few", "seed": [1, 2, 3], "campaign_id": "ad", "caused": [9.0, 1.0, 3.0]})
+    >>> expect_truth(truth)["expected"].tolist()
+    [2.0, 6.0, 5.0]
+    """
+    caused = truth.groupby(["kind", "campaign_id"])["caused"]
+    others = caused.transform("size") - 1
+    return truth.assign(expected=((caused.transform("sum") - truth["caused"]) / others.where(others > 0)).round(2))
+
+
+def judge_models(credit: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Hold what models say against what is true, company by company.
+
+    Returns one row per kind, seed and model: n_deals; credit, all that the model gives to campaigns; caused, the sum of
+    what they caused one by one, and caused_together; error, the mean over campaigns of |credit - expected truth|, and
+    error_realised, of |credit - truth in that very company| (money); misplaced_share, the share of credit that would
+    have to move to other campaigns for the shares to be those of the expected truth; idle_share, the share that went to
+    campaigns which caused nothing worth seeing; rank_correlation (Spearman 1904) with the expected truth and
+    rank_correlation_realised; coverage, the share of the model's intervals that hold the expected truth (blank without
+    any); regret, the share of what the truly best five campaigns cause that the model's best five do not.
+    """
+    judged = credit.merge(expect_truth(truth), on=["kind", "seed", "campaign_id"], validate="many_to_one")
+    rows = [dict(zip(("kind", "seed", "model"), key, strict=True)) | _judge(rows)
+            for key, rows in judged.groupby(["kind", "seed", "model"], sort=False)]
+    return pd.DataFrame(rows)
+
+
+def _judge(rows: pd.DataFrame) -> dict[str, float]:
+    credit, expected = rows["credit"], rows["expected"]
+    has_interval = rows["credit_low"].notna() & expected.notna()
+    is_held = expected.between(rows["credit_low"], rows["credit_high"])[has_interval]
+    return {
+        "n_deals": int(rows["n_deals"].iloc[0]), "credit": round(credit.sum(), 2),
+        "caused": round(rows["caused"].sum(), 2), "caused_together": rows["caused_together"].iloc[0],
+        "error": round((credit - expected).abs().mean(), 2),
+        "error_realised": round((credit - rows["caused"]).abs().mean(), 2),
+        "misplaced_share": misplaced_share(credit, expected), "idle_share": _idle_share(credit, expected),
+        "rank_correlation": rank_correlation(credit, expected),
+        "rank_correlation_realised": rank_correlation(credit, rows["caused"]),
+        "coverage": round(is_held.mean(), 4), "regret": _regret(rows)}
+
+
+def misplaced_share(credit: pd.Series, truth: pd.Series) -> float:
+    """Measure the share of credit that stands at the wrong campaign: half the sum of the shares' differences.
+
+    Blank where credit or truth sum to nothing, or less.
+
+    >>> misplaced_share(pd.Series([50.0, 50.0]), pd.Series([4.0, 1.0]))
+    0.3
+    """
+    if not (credit.sum() > 0 and truth.sum() > 0):
+        return np.nan
+    return round((credit / credit.sum() - truth / truth.sum()).abs().sum() / 2, 4)
+
+
+def _idle_share(credit: pd.Series, truth: pd.Series) -> float:
+    is_idle = truth < IDLE_SHARE * truth.sum()
+    return round(credit[is_idle].sum() / credit.sum(), 4) if credit.sum() > 0 and truth.notna().all() else np.nan
+
+
+def rank_correlation(one: pd.Series, other: pd.Series) -> float:
+    """Correlate the ranks of two columns, equal values sharing theirs; blank where all of one are equal.
+
+    >>> rank_correlation(pd.Series([1.0, 5.0, 9.0]), pd.Series([2.0, 8.0, 4.0]))
+    0.5
+    """
+    first, second = one.rank() - (len(one) + 1) / 2, other.rank() - (len(other) + 1) / 2
+    spread = np.sqrt((first**2).sum() * (second**2).sum())
+    return round((first * second).sum() / spread, 4) if spread > 0 else np.nan
+
+
+def _regret(rows: pd.DataFrame) -> float:
+    best = rows.sort_values(["expected", "campaign_id"], ascending=[False, True]).head(N_TOP)["expected"].sum()
+    chosen = rows.sort_values(["credit", "campaign_id"], ascending=[False, True]).head(N_TOP)["expected"].sum()
+    return round(1 - chosen / best, 4) if best > 0 and rows["credit"].nunique() > 1 else np.nan
+
+
+def summarise_study(study: pd.DataFrame) -> pd.DataFrame:
+    """Average a study over its seeds.
+
+    Returns one row per kind and model, in the study's order: n_seeds and the mean of every measure.
+    """
+    by = study.drop(columns="seed").groupby(["kind", "model"], sort=False)
+    return by.size().rename("n_seeds").to_frame().join(by.mean()).reset_index()
+
+
+def choose_models(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.DataFrame:
+    """Choose the best model for each kind of company, by the mean of a measure of error over the seeds.
+
+    Returns one row per kind and model, the best first: value (the mean), difference (from the best, of the same seeds),
+    difference_low and difference_high (95 %: 1.96 standard errors of the paired differences), is_best, is_tie (it
+    cannot be told from the best: the interval holds 0).
+
+    >>> study = pd.DataFrame({"kind": "few", "seed": [1, 2, 3] * 2, "model": ["linear"] * 3 + ["last_touch"] * 3,
+    ...     "misplaced_share": [0.2, 0.3, 0.4, 0.4, 0.3, 0.8]})
+    >>> choose_models(study)[["model", "value", "is_best", "is_tie"]].values.tolist()
+    [['linear', 0.3, True, True], ['last_touch', 0.5, False, True]]
+    """
+    chosen = [_choose(kind, rows.pivot(index="seed", columns="model", values=measure))
+              for kind, rows in study.groupby("kind", sort=False)]
+    return pd.concat(chosen, ignore_index=True)
+
+
+def _choose(kind: str, by_seed: pd.DataFrame) -> pd.DataFrame:
+    means = by_seed.mean().sort_values(kind="stable").dropna()
+    by_seed = by_seed[means.index]
+    differences = by_seed.sub(by_seed.iloc[:, 0], axis=0)
+    mean, error = differences.mean(), 1.96 * differences.sem()
+    return pd.DataFrame({"kind": kind, "model": means.index, "value": means.round(4).to_numpy(),
+                         "difference": mean.to_numpy(), "difference_low": (mean - error).to_numpy(),
+                         "difference_high": (mean + error).to_numpy(), "is_best": np.arange(len(means)) == 0,
+                         "is_tie": (mean - error <= 0).to_numpy()})
+
+
+def write_study(study: pd.DataFrame, truth: pd.DataFrame, folder: str | Path) -> list[Path]:
+    """Write a study's two tables into a folder, rows in order.
+
+    Returns the files.
+    """
+    order = {"kind": list(KINDS), "model": list(ESTIMATES)}
+    paths = [Path(folder, name) for name in STUDY_FILES]
+    for table, path in zip((study, truth), paths, strict=True):
+        by = [column for column in ("kind", "seed", "model", "campaign_id") if column in table]
+        rows = table.sort_values(by, key=lambda column: column.map(order[column.name].index)
+                                 if column.name in order else column)
+        rows.to_csv(path, index=False, lineterminator="\n")
+    return paths
+
+
+def read_study(folder: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a study's two tables from a folder.
+
+    Returns the table of judge_models, and what each campaign caused. Raises TableError when there is no study.
+    """
+    paths = [Path(folder, name) for name in STUDY_FILES]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise TableError(f"{missing[0]}: there is no such file. Make the study with python benchmarks/which_model.py")
+    return tuple(pd.read_csv(path) for path in paths)

@@ -142,10 +142,11 @@ def _in_equal_parts(case: Case) -> pd.DataFrame:
     return pd.DataFrame({"campaign_id": met, "credit": touched / max(len(met), 1)})
 
 
+YARDSTICK = "equal_parts"
 #: Every model of the study; equal_parts is none, but what they all have to beat.
 ESTIMATES: dict[str, Estimate] = {
     **{name: partial(_by_rule, model=name) for name in MODELS if name != "position_based"},
-    "equal_parts": _in_equal_parts}
+    YARDSTICK: _in_equal_parts}
 
 
 def estimate_credit(case: Case, campaign_id: Iterable[str],
@@ -227,8 +228,8 @@ def judge_models(credit: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     error_realised, of |credit - truth in that very company| (money); misplaced_share, the share of credit that would
     have to move to other campaigns for the shares to be those of the expected truth; idle_share, the share that went to
     campaigns which caused nothing worth seeing; rank_correlation (Spearman 1904) with the expected truth and
-    rank_correlation_realised; coverage, the share of the model's intervals that hold the expected truth (blank without
-    any); regret, the share of what the truly best five campaigns cause that the model's best five do not.
+    rank_correlation_realised; held_share, the share of the model's intervals that hold the expected truth (blank
+    without any); regret_share, the share of what the truly best five campaigns cause that the model's best five do not.
     """
     judged = credit.merge(expect_truth(truth), on=["kind", "seed", "campaign_id"], validate="many_to_one")
     rows = [dict(zip(("kind", "seed", "model"), key, strict=True)) | _judge(rows)
@@ -248,7 +249,7 @@ def _judge(rows: pd.DataFrame) -> dict[str, float]:
         "misplaced_share": misplaced_share(credit, expected), "idle_share": _idle_share(credit, expected),
         "rank_correlation": rank_correlation(credit, expected),
         "rank_correlation_realised": rank_correlation(credit, rows["caused"]),
-        "coverage": round(is_held.mean(), 4), "regret": _regret(rows)}
+        "held_share": round(is_held.mean(), 4), "regret_share": _regret(rows)}
 
 
 def misplaced_share(credit: pd.Series, truth: pd.Series) -> float:
@@ -312,15 +313,114 @@ def choose_models(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.D
     return pd.concat(chosen, ignore_index=True)
 
 
+def choose_overall(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.DataFrame:
+    """Choose the best model over all kinds of companies, each kind and seed counting alike: choose_models as of one.
+
+    Returns one row per model, the best first.
+    """
+    return _choose("", study.pivot(index=["kind", "seed"], columns="model", values=measure))
+
+
 def _choose(kind: str, by_seed: pd.DataFrame) -> pd.DataFrame:
-    means = by_seed.mean().sort_values(kind="stable").dropna()
+    means = by_seed.mean().dropna().sort_index().sort_values(kind="stable")
     by_seed = by_seed[means.index]
     differences = by_seed.sub(by_seed.iloc[:, 0], axis=0)
-    mean, error = differences.mean(), 1.96 * differences.sem()
+    mean, error = differences.mean(), 1.96 * differences.sem().fillna(np.inf)
     return pd.DataFrame({"kind": kind, "model": means.index, "value": means.round(4).to_numpy(),
-                         "difference": mean.to_numpy(), "difference_low": (mean - error).to_numpy(),
-                         "difference_high": (mean + error).to_numpy(), "is_best": np.arange(len(means)) == 0,
+                         "difference": mean.round(4).to_numpy(), "difference_low": (mean - error).round(4).to_numpy(),
+                         "difference_high": (mean + error).round(4).to_numpy(), "is_best": np.arange(len(means)) == 0,
                          "is_tie": (mean - error <= 0).to_numpy()})
+
+
+def advise(study: pd.DataFrame) -> pd.DataFrame:
+    """Say which model to use when: for each kind of company, by the share of credit at the wrong campaign.
+
+    Returns one row per kind: best and worst (models), best_share and worst_share, ties (the models, with commas, that
+    cannot be told from the best), equal_share (of the same to each campaign), is_better (the best beats that beyond
+    chance).
+    """
+    is_yardstick = study["model"] == YARDSTICK
+    chosen = choose_models(study[~is_yardstick])
+    ties = chosen[chosen["is_tie"] & ~chosen["is_best"]].groupby("kind")["model"].agg(",".join)
+    best, worst = (chosen.drop_duplicates("kind", keep=end).set_index("kind") for end in ("first", "last"))
+    equal = study[is_yardstick].groupby("kind")["misplaced_share"].mean().round(4)
+    against = pd.concat([_choose(kind, _pairs(study, kind, best.loc[kind, "model"])) for kind in best.index])
+    against = against[against["model"] == YARDSTICK].set_index("kind")
+    return pd.DataFrame({
+        "best": best["model"], "best_share": best["value"], "ties": ties.reindex(best.index, fill_value=""),
+        "worst": worst["model"], "worst_share": worst["value"], "equal_share": equal.reindex(best.index),
+        "is_better": ~against["is_tie"].reindex(best.index)}).reset_index()
+
+
+def _pairs(study: pd.DataFrame, kind: str, model: str) -> pd.DataFrame:
+    rows = study[(study["kind"] == kind) & study["model"].isin([model, YARDSTICK])]
+    return rows.pivot(index="seed", columns="model", values="misplaced_share")
+
+
+def sum_totals(study: pd.DataFrame) -> pd.DataFrame:
+    """Set what every rule shares out beside what the campaigns caused together.
+
+    Returns one row per kind: credit and caused_together (the means over the seeds), and times, how many times the one
+    is the other.
+    """
+    means = study[study["model"] == YARDSTICK].groupby("kind", sort=False)[["credit", "caused_together"]].mean()
+    return means.round(2).assign(times=means["credit"] / means["caused_together"]).reset_index()
+
+
+def choose_kinds(table: pd.DataFrame, kinds: str) -> pd.DataFrame:
+    """Keep the rows of some kinds of company, named with commas between them, or of all.
+
+    Raises ValueError for a kind that is not in the table.
+    """
+    wanted = list(table["kind"].unique()) if kinds == "all" else [kind.strip() for kind in kinds.split(",")]
+    unknown = [kind for kind in wanted if kind not in set(table["kind"])]
+    if unknown:
+        raise ValueError(f"kinds: {unknown[0]!r} is not one of all, {', '.join(table['kind'].unique())}")
+    return table[table["kind"].isin(wanted)].reset_index(drop=True)
+
+
+def repeat_study(kind: str, seeds: str, truth: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make some companies of a kind again, seeds with commas between them, and judge the models on them.
+
+    `truth` is the study's, of which the expected truth is taken.
+    Returns the table of judge_models, and what the models say of each campaign beside its `expected` truth.
+    Raises ValueError for seeds that are not in the study, or whose truth is another now.
+    """
+    numbers = _read_seeds(seeds, truth.loc[truth["kind"] == kind, "seed"])
+    credit, now = (pd.concat(tables, ignore_index=True) for tables in zip(
+        *[study_company(kind, seed) for seed in numbers], strict=True))
+    then = now.merge(truth, on=["kind", "seed", "campaign_id"], how="left", suffixes=("", "_then"), validate="1:1")
+    if not np.allclose(then["caused"], then["caused_then"], atol=0.01):
+        raise ValueError(f"seeds: what campaigns caused in {kind} {seeds} is not what the study's table says. Make the "
+                         "study again with python benchmarks/which_model.py")
+    expected = expect_truth(truth)[["kind", "seed", "campaign_id", "campaign_name", "expected"]]
+    return judge_models(credit, truth), credit.merge(expected, on=["kind", "seed", "campaign_id"], validate="m:1")
+
+
+def _read_seeds(seeds: str, known: pd.Series) -> list[int]:
+    wanted = [seed.strip() for seed in seeds.split(",")]
+    unknown = [seed for seed in wanted if seed not in set(known.astype(str))]
+    if unknown:
+        raise ValueError(f"seeds: {unknown[0]!r} is none of the {known.nunique():,} seeds of this kind in the study")
+    return [int(seed) for seed in wanted]
+
+
+def check_repeated(again: pd.DataFrame, study: pd.DataFrame) -> pd.DataFrame:
+    """Hold companies made again against the study's table.
+
+    Returns one row per kind, seed and model made again: n_equal, the measures that are the same, of n_measures.
+    Raises ValueError when any is not.
+    """
+    both = again.merge(study, on=["kind", "seed", "model"], how="left", suffixes=("", "_then"), validate="1:1")
+    measures = [column for column in again if column not in ("kind", "seed", "model")]
+    now, then = (both[[f"{column}{end}" for column in measures]].to_numpy(float) for end in ("", "_then"))
+    is_equal = np.isclose(now, then, rtol=1e-6, atol=2e-4, equal_nan=True)
+    if not is_equal.all():
+        row, column = np.argwhere(~is_equal)[0]
+        company = " ".join(map(str, both.loc[row, ["kind", "seed", "model"]]))
+        raise ValueError(f"study: {measures[column]} of {company} is {now[row, column]:g} now and "
+                         f"{then[row, column]:g} in the table. Make the study anew by benchmarks/which_model.py")
+    return both[["kind", "seed", "model"]].assign(n_equal=is_equal.sum(axis=1), n_measures=len(measures))
 
 
 def write_study(study: pd.DataFrame, truth: pd.DataFrame, folder: str | Path) -> list[Path]:

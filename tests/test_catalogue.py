@@ -16,6 +16,7 @@ from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAME
 from attribution.showing import column_name
 from attribution.sla_sentences import LEVER_NAMES, RESPONSE_NAMES, STEP_NAMES
 from attribution.sources.salesforce import _CONSEQUENCES
+from attribution.study_sentences import STUDY_NAMES
 from attribution.tables import SCHEMAS
 from attribution.workbook import find_tables
 
@@ -32,7 +33,7 @@ SHEET = 1
 
 
 #: What columns are called in some tables alone.
-NAMES_OF_TABLES = {*STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values()}
+NAMES_OF_TABLES = {*STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values(), *STUDY_NAMES.values()}
 
 
 def calls_in(source, *names):

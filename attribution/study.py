@@ -262,7 +262,7 @@ def misplaced_share(credit: pd.Series, truth: pd.Series) -> float:
     """
     if not (credit.sum() > 0 and truth.sum() > 0):
         return np.nan
-    return round((credit / credit.sum() - truth / truth.sum()).abs().sum() / 2, 4)
+    return round(float((credit / credit.sum() - truth / truth.sum()).abs().sum() / 2), 4)
 
 
 def _idle_share(credit: pd.Series, truth: pd.Series) -> float:
@@ -278,7 +278,7 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float:
     """
     first, second = one.rank() - (len(one) + 1) / 2, other.rank() - (len(other) + 1) / 2
     spread = np.sqrt((first**2).sum() * (second**2).sum())
-    return round((first * second).sum() / spread, 4) if spread > 0 else np.nan
+    return round(float((first * second).sum() / spread), 4) if spread > 0 else np.nan
 
 
 def _regret(rows: pd.DataFrame) -> float:

@@ -103,6 +103,23 @@ def describe_tree(campaigns: pd.DataFrame, on_orphan: str = "raise") -> pd.DataF
     return tree.assign(is_leaf=~tree["campaign_id"].isin(tree["parent_id"])).drop(columns="sort_key")
 
 
+def climb_tree(rows: pd.DataFrame, campaigns: pd.DataFrame, depth: int, on_orphan: str = "raise") -> pd.DataFrame:
+    """Put in each campaign's place the one above it at a depth of the tree (0: the roots), such as its channel.
+
+    Returns the rows with other campaign_id; a campaign that stands higher than that, or not in the tree, keeps its own.
+    Raises what build_ancestors raises.
+
+    >>> tree = pd.DataFrame({"campaign_id": ["prog", "ad"], "parent_id": [None, "prog"]}, dtype="str")
+    >>> climb_tree(pd.DataFrame({"campaign_id": ["ad", "prog"]}, dtype="str"), tree, 0)["campaign_id"].tolist()
+    ['prog', 'prog']
+    """
+    ancestors = build_ancestors(campaigns, on_orphan)
+    of = ancestors.groupby("campaign_id")["distance"].max()
+    above = ancestors[look_up(ancestors["campaign_id"], of) - ancestors["distance"] == depth]
+    place = look_up(rows["campaign_id"], above.set_index("campaign_id")["ancestor_id"])
+    return rows.assign(campaign_id=place.fillna(rows["campaign_id"]).astype("str"))
+
+
 def roll_up(figures: pd.DataFrame, ancestors: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     """Add to each campaign's own figures those of all campaigns below it.
 

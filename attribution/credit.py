@@ -8,20 +8,19 @@ import pandas as pd
 
 from attribution.journeys import (
     DAY_MICROSECONDS,
+    FLAGS,
     JourneyArrays,
     Slices,
-    check_values,
     chunk_ends,
     expand,
     find_slices,
     membership_times,
     microseconds,
-    read_columns,
+    read_journeys,
 )
 from attribution.models import MODELS, Model, give_reasons, pick_model
-from attribution.tables import TableError, first_keys, to_cents
+from attribution.tables import first_keys, to_cents
 
-FLAGS = ("is_lead_touch", "is_opportunity_touch", "is_before_opportunity")
 QUANTUM_BITS = 20                                    # shares are counted in 2^-20 cents, so that engines agree
 
 
@@ -44,7 +43,7 @@ def share_credit(journeys, model: str | Model = "linear", **options) -> pd.DataF
     [33.34, 33.33, 33.33]
     """
     name, weigh = pick_model(model, **options)
-    journeys = _read_journeys(journeys)
+    journeys = read_journeys(journeys)
     source = _from_table(journeys)
     shares = [_share(arrays, name, weigh, source) for arrays in source.chunks]
     weight, credit = np.ones(len(journeys)), to_cents(journeys["value"])
@@ -81,7 +80,7 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
     2  last_touch       Guide   100.0              1
     3  last_touch    LinkedIn     0.0              1
     """
-    return _sum_by_campaign(_from_table(_read_journeys(journeys)), _pick_models(models))
+    return _sum_by_campaign(_from_table(read_journeys(journeys)), _pick_models(models))
 
 
 def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,
@@ -123,7 +122,7 @@ def explain(journeys, conversion_id: str, model: str | Model = "linear", **optio
     0    LinkedIn    25.0  first touch 20, of 80 present
     1       Guide    75.0   last touch 60, of 80 present
     """
-    journeys = _read_journeys(journeys, "person_id")
+    journeys = read_journeys(journeys, "person_id")
     one = journeys[journeys["conversion_id"] == conversion_id].reset_index(drop=True)
     if one.empty:
         raise ValueError(f"conversion_id: {conversion_id!r} is not in journeys")
@@ -173,33 +172,6 @@ def _arrays(journeys: pd.DataFrame, conversion: np.ndarray, campaign: np.ndarray
         conversion, journeys["position"].to_numpy(np.int64), n_touches, campaign,
         age_days=(last_at - touched_at) / DAY_MICROSECONDS, days_before=journeys["days_before"].to_numpy(float),
         **{flag: journeys[flag].to_numpy(bool) for flag in FLAGS}, **membership_times(journeys))
-
-
-def _read_journeys(frame, *more: str) -> pd.DataFrame:
-    """Bring journeys into the order of build_journeys, and check that each is whole."""
-    needed = ["conversion_id", "touch_id", "campaign_id", "touched_at", "converted_at", "value", "position",
-              "n_touches", "days_before", *FLAGS, *more]
-    journeys = check_values(read_columns(frame, "journeys", needed, ["joined_at", "modified_at"]), "journeys")
-    if not (_is_whole(journeys).all() and _is_ordered(journeys)):
-        journeys = journeys.sort_values(["converted_at", "conversion_id", "position"], ignore_index=True)
-    broken = journeys.loc[~_is_whole(journeys), "conversion_id"]
-    if len(broken):
-        raise TableError(f"journeys: rows are missing or repeated in {broken.nunique():,} conversions "
-                         f"({first_keys(broken)}). Share credit first, and leave rows out afterwards.")
-    return journeys
-
-
-def _is_whole(journeys: pd.DataFrame) -> np.ndarray:
-    starts = np.flatnonzero(journeys["conversion_id"] != journeys["conversion_id"].shift())
-    sizes = np.diff(starts, append=len(journeys))
-    n, position = np.repeat(sizes, sizes), np.arange(len(journeys)) - np.repeat(starts, sizes) + 1
-    is_untouched = ((journeys["n_touches"] == 0) & (journeys["position"] == 0) & (n == 1)).to_numpy()
-    return is_untouched | ((journeys["n_touches"] == n) & (journeys["position"] == position)).to_numpy()
-
-
-def _is_ordered(journeys: pd.DataFrame) -> bool:
-    starts = journeys.loc[journeys["position"] <= 1, ["converted_at", "conversion_id"]]
-    return starts.sort_values(["converted_at", "conversion_id"]).index.equals(starts.index)
 
 
 def _pick_models(models: Sequence[str] | Mapping[str, Model] | None) -> dict[str, Model]:

@@ -19,6 +19,7 @@ from attribution.tables import UTC, TableError, as_pandas, first_keys
 MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 CHUNK_ROWS = 65_536                                  # fits the processor's cache
 DAY_MICROSECONDS = 86_400_000_000
+FLAGS = ("is_lead_touch", "is_opportunity_touch", "is_before_opportunity")
 _KINDS = ("response", "membership")
 _TOUCH = ("touch_id", "campaign_id", "person_id", "touched_at")
 _MEMBERSHIP = ("joined_at", "modified_at")
@@ -402,6 +403,36 @@ Correct those rows or leave them out.
     if is_wrong.any():
         raise _fault(table, name, "value", "is too large to split to the cent", is_wrong)
     return table
+
+
+def read_journeys(frame, *more: str) -> pd.DataFrame:
+    """Take any frame's journeys in the order of build_journeys, with more of its columns, and check that each is whole.
+
+    Raises TableError when a column or a journey's row is missing, or a row stands twice.
+    """
+    needed = ["conversion_id", "touch_id", "campaign_id", "touched_at", "converted_at", "value", "position",
+              "n_touches", "days_before", *FLAGS, *more]
+    journeys = check_values(read_columns(frame, "journeys", needed, ["joined_at", "modified_at"]), "journeys")
+    if not (_is_whole(journeys).all() and _is_ordered(journeys)):
+        journeys = journeys.sort_values(["converted_at", "conversion_id", "position"], ignore_index=True)
+    broken = journeys.loc[~_is_whole(journeys), "conversion_id"]
+    if len(broken):
+        raise TableError(f"journeys: rows are missing or repeated in {broken.nunique():,} conversions "
+                         f"({first_keys(broken)}). Share credit first, and leave rows out afterwards.")
+    return journeys
+
+
+def _is_whole(journeys: pd.DataFrame) -> np.ndarray:
+    starts = np.flatnonzero(journeys["conversion_id"] != journeys["conversion_id"].shift())
+    sizes = np.diff(starts, append=len(journeys))
+    n, position = np.repeat(sizes, sizes), np.arange(len(journeys)) - np.repeat(starts, sizes) + 1
+    is_untouched = ((journeys["n_touches"] == 0) & (journeys["position"] == 0) & (n == 1)).to_numpy()
+    return is_untouched | ((journeys["n_touches"] == n) & (journeys["position"] == position)).to_numpy()
+
+
+def _is_ordered(journeys: pd.DataFrame) -> bool:
+    starts = journeys.loc[journeys["position"] <= 1, ["converted_at", "conversion_id"]]
+    return starts.sort_values(["converted_at", "conversion_id"]).index.equals(starts.index)
 
 
 def _typed(column: pd.Series, name: str) -> pd.Series:

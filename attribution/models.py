@@ -45,6 +45,7 @@ WEIGHTS: dict[str, dict[str, dict[str, float]]] = {
     "j_shaped": {"ours": _J, "hubspot": _J},
     "inverse_j": {"ours": _INVERSE_J, "hubspot": _INVERSE_J},
     "position_based": {"ours": {}, "marketo_measure": {}},
+    "shapley": {"ours": {}},
 }
 HALF_LIFE_DAYS = {"ours": 30, "hubspot": 7}
 
@@ -160,6 +161,21 @@ def inverse_j(journeys: JourneyArrays, *, dialect: str = "ours") -> np.ndarray:
     return _place(journeys, _weights("inverse_j", dialect))
 
 
+def shapley(journeys: JourneyArrays, *, dialect: str = "ours") -> np.ndarray:
+    """Weigh every campaign of a journey equally, and its touches among themselves: the Shapley value.
+
+    It is exact for the worth v(S) of the conversions whose distinct campaigns all lie within S: each conversion is a
+    unanimity game of its campaigns, which its members share equally (Shapley 1953; the simplified formula of Zhao,
+    Mahboobi & Bagheri 2018). Non-converting journeys have no part in this v; shapley_rates is for those.
+
+    >>> three = JourneyArrays(np.zeros(3), np.array([1, 2, 3]), np.array([3, 3, 3]), campaign=np.array([7, 7, 8]))
+    >>> shapley(three).tolist()
+    [0.5, 0.5, 1.0]
+    """
+    _weights("shapley", dialect)
+    return 1 / _n_of_campaign(journeys)
+
+
 def position_based(journeys: JourneyArrays, *, first: float = 0, lead: float = 0, opportunity: float = 0,
                    last: float = 0, rest: float = 0, dialect: str = "ours") -> np.ndarray:
     """Weigh the places as the caller says.
@@ -178,7 +194,8 @@ def position_based(journeys: JourneyArrays, *, first: float = 0, lead: float = 0
 
 
 MODELS: dict[str, Model] = {model.__name__: model for model in (
-    first_touch, last_touch, linear, time_decay, u_shaped, w_shaped, full_path, j_shaped, inverse_j, position_based)}
+    first_touch, last_touch, linear, time_decay, u_shaped, w_shaped, full_path, j_shaped, inverse_j, shapley,
+    position_based)}
 
 
 def pick_model(model: str | Model, **options) -> tuple[str, Model]:
@@ -190,7 +207,7 @@ def pick_model(model: str | Model, **options) -> tuple[str, Model]:
     >>> pick_model("lineer")
     Traceback (most recent call last):
     ValueError: model: 'lineer' is not one of first_touch, last_touch, linear, time_decay, u_shaped, w_shaped, \
-full_path, j_shaped, inverse_j, position_based
+full_path, j_shaped, inverse_j, shapley, position_based
     """
     name, function, options = _unwrap(model, options)
     if function not in MODELS.values():
@@ -224,8 +241,8 @@ def give_reasons(journeys: JourneyArrays, raw: np.ndarray, model: str | Model, *
     if function is time_decay:
         half_life = _half_life(options.get("half_life_days"), dialect)
         return [f"{age:.6g} days before the last touch, half-life {half_life:g} days" for age in journeys.age_days]
-    if function is linear:
-        return _linear_reasons(journeys, dialect)
+    if function in (linear, shapley):
+        return _equal_reasons(journeys, function is shapley or dialect == "salesforce")
     if function in (first_touch, last_touch) and dialect == "salesforce":
         which = "earliest joined" if function is first_touch else "latest edited"
         return [f"{'' if weight else 'not '}the {which} membership" for weight in raw]
@@ -233,8 +250,8 @@ def give_reasons(journeys: JourneyArrays, raw: np.ndarray, model: str | Model, *
     return _place_reasons(journeys, raw, weights)
 
 
-def _linear_reasons(journeys: JourneyArrays, dialect: str) -> list[str]:
-    if dialect != "salesforce":
+def _equal_reasons(journeys: JourneyArrays, by_campaign: bool) -> list[str]:
+    if not by_campaign:
         return [f"1 of {n} touches" for n in journeys.n_touches]
     n_touches = _n_of_campaign(journeys)
     n_campaigns = round((1 / n_touches).sum())

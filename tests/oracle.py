@@ -31,7 +31,7 @@ OTHERS = {
     "first_touch": ("ours", "hubspot", "marketo_measure", "dreamdata", "salesforce"),
     "last_touch": ("ours", "hubspot", "marketo_measure", "dreamdata", "salesforce"),
     "linear": ("ours", "hubspot", "dreamdata", "salesforce"),
-    "time_decay": ("ours", "hubspot"),
+    "time_decay": ("ours", "hubspot"), "shapley": ("ours",),
 }
 CASES = sorted(PLACES) + [(model, dialect) for model, dialects in OTHERS.items() for dialect in dialects]
 
@@ -96,7 +96,7 @@ def _raw(rows, model, dialect):
         return _by_place(rows, *PLACES[model, dialect])
     if model == "time_decay":
         return [_decay(rows[-1]["touched_at"] - touch["touched_at"], HALF_LIFE[dialect]) for touch in rows]
-    if model == "linear" and dialect == "salesforce":
+    if model == "shapley" or model == "linear" and dialect == "salesforce":
         campaigns = [touch["campaign_id"] for touch in rows]
         return [Fraction(1, campaigns.count(campaign)) for campaign in campaigns]
     if model == "linear":

@@ -30,6 +30,7 @@ PERCENT = {
     "full_path": {"ours hubspot marketo_measure": [22.5, 22.5, 10, 22.5, 22.5]},
     "j_shaped": {"ours hubspot": [20, 20 / 3, 20 / 3, 20 / 3, 60]},
     "inverse_j": {"ours hubspot": [60, 20 / 3, 20 / 3, 20 / 3, 20]},
+    "shapley": {"ours": [25, 25, 12.5, 12.5, 25]},
 }
 CASES = [(model, dialect, percent) for model, dialects in PERCENT.items()
          for named, percent in dialects.items() for dialect in named.split()]
@@ -175,6 +176,7 @@ def test_give_reasons_counts_touches_or_salesforces_campaigns():
     assert reasons("linear") == ["1 of 5 touches"] * 5
     assert reasons("linear", dialect="salesforce")[1:3] == [
         "1 of 1 touches of the campaign, which is 1 of 4", "1 of 2 touches of the campaign, which is 1 of 4"]
+    assert reasons("shapley") == reasons("linear", dialect="salesforce")
     assert reasons("first_touch", dialect="salesforce")[:2] == ["not the earliest joined membership",
                                                                 "the earliest joined membership"]
     assert reasons("last_touch", dialect="salesforce")[1] == "the latest edited membership"

@@ -22,6 +22,8 @@ from attribution.entries import build_entries
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
 from attribution.models import MODELS
+from attribution.path_models import markov, share_by_effect
+from attribution.paths import build_paths
 from attribution.simulate import AGREEMENT, EXPORTED_AT, Company, simulate_company, won_without
 from attribution.sources import read_crm
 from attribution.sources.salesforce_export import campaign_ids, write_export
@@ -134,6 +136,13 @@ def _with_interval(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFr
     return by_campaign[by_campaign["campaign_id"] != ""]
 
 
+def _by_markov(case: Case) -> pd.DataFrame:
+    """Share what all campaigns touched by the removal effects of all paths, those that did not convert too."""
+    paths = build_paths(case.crm.touches, case.conversions, case.crm.contact_roles, as_of=case.crm.as_of,
+                        lookback_days=LOOKBACK_DAYS, time_zone=case.agreement.time_zone)
+    return share_by_effect(case.journeys, markov(paths)).dropna(subset="campaign_id")
+
+
 def _in_equal_parts(case: Case) -> pd.DataFrame:
     """Give every campaign that has any touch the same: what a model has to beat."""
     met = case.journeys["campaign_id"].dropna().unique()
@@ -146,7 +155,7 @@ YARDSTICK = "equal_parts"
 #: Every model of the study; equal_parts is none, but what they all have to beat.
 ESTIMATES: dict[str, Estimate] = {
     **{name: partial(_by_rule, model=name) for name in MODELS if name != "position_based"},
-    YARDSTICK: _in_equal_parts}
+    "markov": _by_markov, YARDSTICK: _in_equal_parts}
 
 
 def estimate_credit(case: Case, campaign_id: Iterable[str],

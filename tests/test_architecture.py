@@ -18,7 +18,8 @@ ORDER = ["language", "tables", "agreement", "agreement_file", "drafting", "clock
          "roi", "months", "cohorts", "draws", "worth", "steps", "promises", "sla", "returned", "silence", "planning",
          "comparisons", "restated", "rejudged", "study", "sentences", "sla_sentences", "change_sentences",
          "study_sentences", "canvas", "showing", "figures", "sla_figures", "change_figures", "study_figures",
-         "workbook", "page", "rendering", "inputs", "running", "report", "published", "verify", "call_lists", "cli", "__main__"]
+         "workbook", "page", "rendering", "inputs", "running", "report", "published", "verify", "call_lists", "cli",
+         "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]
 CLOCK = ("now", "today", "utcnow", "time", "localtime", "gmtime")

@@ -182,7 +182,7 @@ def _add_month(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_credit(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", help="how credit is shared, such as linear or time_decay")
+    parser.add_argument("--model", help="how credit is shared, such as linear or time_decay (explain: or markov)")
     parser.add_argument("--half-life-days", type=float, help="for time_decay")
     parser.add_argument("--lookback-days", type=_days, help="older touches do not count; none: no limit (365)")
     parser.add_argument("--linking", help="role, account or hybrid")
@@ -214,12 +214,12 @@ def _day(text: str) -> datetime:
     return day
 
 
-def _given(arguments: argparse.Namespace) -> dict:
+def _given(arguments: argparse.Namespace, is_report: bool = True) -> dict:
     """Check what was chosen, before anything slow begins, and return what was given."""
     names = [name for names in REPORTS.values() for name in names]
     given = {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
     _check_sla(given, arguments.month)
-    _check_credit(given)
+    _check_credit(given if is_report or given.get("model") != "markov" else given | {"model": "linear"})
     _check_stage(given, arguments.data)
     return given | {"lookback_days": None} if given.get("lookback_days") == "none" else given
 
@@ -321,22 +321,33 @@ def _agreement_path(data: str) -> Path:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    given = _given(arguments)
-    from attribution.credit import explain
+    given = _given(arguments, is_report=False)
     from attribution.journeys import build_journeys
-    from attribution.roi import choose_model
     agreement = _read_agreement(arguments.data)
     crm = _read_crm(arguments.data, agreement, agreement.month_end(arguments.month))
     linking, lookback_days = given.get("linking", "hybrid"), given.get("lookback_days", 365)
-    deal = _find_deal(crm, agreement, arguments.opportunity_id, linking)
-    journeys = build_journeys(crm.touches, deal, crm.contact_roles, linking=linking, lookback_days=lookback_days,
-                              time_zone=agreement.time_zone)
-    model = choose_model(given.get("model", "linear"), given.get("half_life_days", 30))
-    table = explain(journeys, deal["conversion_id"].item(), model)
+    how = {"linking": linking, "lookback_days": lookback_days, "time_zone": agreement.time_zone}
+    won = _list_won(crm, agreement, linking)
+    deal = _find_deal(won, arguments.opportunity_id, agreement.local_day(crm.as_of))
+    journeys = build_journeys(crm.touches, deal, crm.contact_roles, **how)
+    table = _explain_deal(given, crm, won, journeys, how)
     names = crm.campaigns.set_index("campaign_id")["campaign_name"]
     local = table["touched_at"].dt.tz_convert(agreement.time_zone).dt.tz_localize(None)
     shown = table.assign(campaign_name=table["campaign_id"].map(names), touched_at=local)
     print(_printable(shown.to_string(index=False, na_rep="")))
+
+
+def _explain_deal(given: dict, crm, won, journeys, how: dict):
+    """Explain the deal's money touch by touch; under markov, which gives no deal's to anybody, show the effects."""
+    from attribution.credit import explain
+    from attribution.path_models import explain_effects, markov
+    from attribution.paths import build_paths
+    from attribution.roi import choose_model
+    deal = journeys["conversion_id"].iloc[0]
+    if given.get("model") == "markov":
+        paths = build_paths(crm.touches, won, crm.contact_roles, as_of=crm.as_of, **how)
+        return explain_effects(journeys, deal, markov(paths))
+    return explain(journeys, deal, choose_model(given.get("model", "linear"), given.get("half_life_days", 30)))
 
 
 def _read_agreement(data: str):
@@ -350,16 +361,18 @@ def _read_crm(data: str, agreement, as_of=None):
     return read_crm(data, agreement, as_of)
 
 
-def _find_deal(crm, agreement, opportunity_id: str, linking: str):
-    """Find a won deal by its id, of 15 or 18 characters."""
+def _list_won(crm, agreement, linking: str):
     from attribution.entries import build_entries
     from attribution.funnel import build_conversions
-    entries = build_entries(crm, agreement)
-    conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage,
-                                    linking=linking)
-    deal = conversions[conversions["conversion_id"].str[:15] == opportunity_id[:15]]
+    return build_conversions(build_entries(crm, agreement), crm.opportunities, crm.contact_roles,
+                             stage=agreement.won_stage, linking=linking)
+
+
+def _find_deal(won, opportunity_id: str, day: datetime):
+    """Find a won deal by its id, of 15 or 18 characters."""
+    deal = won[won["conversion_id"].str[:15] == opportunity_id[:15]]
     if deal.empty:
-        raise ValueError(f"{opportunity_id}: is no deal won by {crm.as_of.tz_convert(agreement.time_zone):%Y-%m-%d}")
+        raise ValueError(f"{opportunity_id}: is no deal won by {day:%Y-%m-%d}")
     return deal
 
 

@@ -135,6 +135,21 @@ def explain(journeys, conversion_id: str, model: str | Model = "linear", **optio
     return about.assign(raw_weight=raw, **credit, reason=pd.Series(reason, one.index, "str"))
 
 
+def credit_by_position(credit: pd.DataFrame) -> pd.DataFrame:
+    """Sum credit by the place in the journey at which a campaign earned it.
+
+    Returns one row per campaign and position: campaign_id, position (1..n), credit (money). Of model "shapley" this is
+    the ordered Shapley value: what a campaign is worth as the first, second, ... step (Zhao, Mahboobi & Bagheri 2018);
+    over its positions it sums to the campaign's Shapley value.
+
+    >>> credit = pd.DataFrame({"campaign_id": ["ad", "ad", "guide"], "position": [1, 1, 2], "credit": [5.0, 1.5, 5.0]})
+    >>> credit_by_position(credit)["credit"].tolist()
+    [6.5, 5.0]
+    """
+    met = credit[credit["campaign_id"].notna()]
+    return met.groupby(["campaign_id", "position"], as_index=False)["credit"].sum().round({"credit": 2})
+
+
 @dataclass(frozen=True)
 class _Source:
     ids: pd.Series                                   # of the conversions, by their number

@@ -10,12 +10,13 @@ from scipy import linalg, sparse
 from attribution.campaigns import build_ancestors, describe_tree
 from attribution.journeys import check_values, read_columns
 from attribution.paths import OUTCOMES
-from attribution.tables import TableError, find_rows, first_keys, to_cents
+from attribution.tables import TableError, find_rows, first_keys, look_up, to_cents
 
 ORDERS = (1, 2, 3)
 MAX_CAMPAIGNS = 12_000                               # a dense inverse of 1.2 GB
 MAX_WORK, BATCH = 200_000_000, 8_000_000             # numbers per step of an iteration, and of them at a time
 TOLERANCE = 1e-14
+DRAWS = 100                                          # of the chain at a time
 MAX_PLAYERS = 20                                     # 2^20 coalitions
 _COLUMNS = ("conversion_id", "campaign_id", "position", "n_touches", "value")
 
@@ -68,6 +69,23 @@ def markov_tree(paths, campaigns: pd.DataFrame, order: int = 1, on_orphan: str =
     return rows[rows["n_paths"] > 0].reset_index(drop=True)
 
 
+def redraw_markov(paths, weights: pd.DataFrame) -> tuple[pd.Series, np.ndarray]:
+    """Fit the chain of order 1 again and again, with some paths drawn more often and others less.
+
+    `weights` has a row per path that is drawn, by conversion_id, and a column per draw; other paths count once in each.
+    Returns the campaigns' ids, and their removal effect by money in each draw (blank where nothing converted in it).
+    """
+    walks = _read_walks(paths)
+    n, n_draws = len(walks.campaigns), weights.shape[1]
+    row = find_rows(walks.ids, weights.index)
+    effects = np.empty((n, n_draws))
+    for first in range(0, n_draws, DRAWS):
+        some = weights.iloc[:, first:first + DRAWS].to_numpy(float)
+        drawn = np.where(row[:, None] < 0, 1.0, some[row] if len(some) else 1.0)
+        effects[:, first:first + DRAWS] = _effects_of_draws(walks, drawn)
+    return pd.Series(walks.campaigns, dtype="str"), effects
+
+
 def share_by_effect(journeys, effects: pd.DataFrame, by: str = "value") -> pd.DataFrame:
     """Share a period's attributed money among the campaigns that its journeys met, in proportion to removal effects.
 
@@ -101,6 +119,23 @@ def share_by_effect(journeys, effects: pd.DataFrame, by: str = "value") -> pd.Da
         rows = pd.concat([rows, rest], ignore_index=True)
     rows.insert(0, "model", pd.Series("markov", rows.index, "str"))
     return rows
+
+
+def explain_effects(journeys: pd.DataFrame, conversion_id: str, effects: pd.DataFrame) -> pd.DataFrame:
+    """Show the removal effect of each campaign that a conversion met: the chain gives no conversion's money to anybody.
+
+    `effects` are what markov returns. Returns one row per touch of the conversion, in order: position, touch_id,
+    campaign_id, person_id, touched_at, days_before, n_paths and n_converted of the campaign, removal_effect and
+    removal_effect_value.
+    Raises ValueError when there is no such conversion.
+    """
+    one = journeys[journeys["conversion_id"] == conversion_id].sort_values("position", ignore_index=True)
+    if one.empty:
+        raise ValueError(f"conversion_id: {conversion_id!r} is not in journeys")
+    about = one[["position", "touch_id", "campaign_id", "person_id", "touched_at", "days_before"]]
+    measures = ("n_paths", "n_converted", "removal_effect", "removal_effect_value")
+    return about.assign(**{name: look_up(about["campaign_id"], effects.set_index("campaign_id")[name])
+                           for name in measures})
 
 
 def _split_cents(weight: np.ndarray, cents: int) -> np.ndarray:
@@ -176,14 +211,16 @@ def sample_shapley_rates(paths, *, n_orders: int = 1000, seed: int = 0) -> pd.Da
                          "standard_error": spread})
 
 
-def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros(len(whole)), where=whole > 0)
+def _divide(part: np.ndarray | float, whole: np.ndarray, otherwise: float = 0.0) -> np.ndarray:
+    shape = np.broadcast_shapes(np.shape(part), whole.shape)
+    return np.divide(part, whole, out=np.full(shape, otherwise), where=whole > 0)
 
 
 @dataclass(frozen=True)
 class _Walks:
     """Touched paths as flat arrays, an element per touch, in order of path and position."""
 
+    ids: pd.Series                                   # of the paths, by their number
     path: np.ndarray                                 # number of the path, rising
     code: np.ndarray                                 # of the campaign
     is_first: np.ndarray
@@ -193,6 +230,10 @@ class _Walks:
     campaigns: pd.Index                              # what the codes mean, by id
     n_untouched: int
     untouched_cents: int
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return np.arange(len(self.outcome))
 
 
 def _read_walks(frame) -> _Walks:
@@ -210,7 +251,8 @@ def _read_walks(frame) -> _Walks:
                          f"{len(rows):,} rows ({first_keys(rows.loc[outcome < 0, 'outcome'])}). Take build_paths.")
     is_first = (rows["position"] == 1).to_numpy()
     code, campaigns = pd.factorize(rows["campaign_id"], sort=True)
-    return _Walks(np.cumsum(is_first) - 1, code, is_first, (rows["position"] == rows["n_touches"]).to_numpy(),
+    is_last = (rows["position"] == rows["n_touches"]).to_numpy()
+    return _Walks(rows.loc[is_first, "conversion_id"], np.cumsum(is_first) - 1, code, is_first, is_last,
                   outcome[is_first], to_cents(rows["value"])[is_first], campaigns, len(untouched),
                   int(to_cents(untouched["value"]).sum()))
 
@@ -286,6 +328,27 @@ def _build_chain(walks: _Walks, order: int) -> _Chain:
                   (states % (len(walks.campaigns) + 1) - 1).astype(np.int64))
 
 
+def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:
+    """Solve the chains of several draws (path x draw) at once."""
+    n, to, last, path = len(walks.campaigns), np.flatnonzero(~walks.is_first), walks.code[walks.is_last], walks.numbers
+    ended, won = walks.outcome < 2, walks.outcome == 0
+    steps = _add_up(walks.code[to - 1] * n + walks.code[to], walks.path[to], drawn, n * n).reshape(-1, n, n)
+    ends = _add_up(last[ended], path[ended], drawn, n)
+    money = _add_up(last[won], path[won], drawn * walks.cents[:, None], n)
+    start = _add_up(walks.code[walks.is_first], path, drawn, n)
+    share = _divide(1.0, steps.sum(axis=2) + ends)
+    stays = 1 - 1e-12                                    # open paths alone may go round for ever: no inverse without it
+    inverse = np.linalg.inv(np.eye(n) - stays * steps * share[:, :, None])
+    a, b = np.einsum("di,dij->dj", start, inverse), np.einsum("dij,dj->di", inverse, money * share)
+    total = np.einsum("di,di->d", start, b)[:, None]
+    return _divide(a * b / np.einsum("dii->di", inverse), total, np.nan).T
+
+
+def _add_up(cell: np.ndarray, path: np.ndarray, drawn: np.ndarray, size: int) -> np.ndarray:
+    """Add up, by draw and cell, the weights of the paths that stand in it."""
+    return (sparse.csr_array((np.ones(len(cell)), (cell, path)), (size, len(drawn))) @ drawn).T
+
+
 def _state_codes(walks: _Walks, order: int) -> np.ndarray:
     """Number the last `order` campaigns of a path at each touch, the latest in the lowest digit."""
     base, codes, met = len(walks.campaigns) + 1, walks.code + 1, walks.code.astype(np.int64) + 1
@@ -310,7 +373,7 @@ def _removal_effects(chain: _Chain, groups: list[np.ndarray]) -> np.ndarray:
     """Give the share of conversions, and of their money, that is lost without each group of states."""
     is_by_campaign = len(chain.start) == len(np.unique(chain.campaign))
     lost, total = (_lose_in_closed_form if is_by_campaign else _lose_by_iteration)(chain, groups)
-    return np.divide(lost, total, out=np.full(lost.shape, np.nan), where=total > 0)
+    return _divide(lost, total, np.nan)
 
 
 def _lose_in_closed_form(chain: _Chain, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -210,8 +210,11 @@ def report_models(half_life_days: float) -> dict[str, Model]:
 def choose_model(model: str, half_life_days: float) -> Model:
     """Give a report's model, time decay with the report's half-life.
 
-    Raises ValueError when there is no such model, or it needs more than a report can say.
+    Raises ValueError when there is no such model, it needs more than a report can say, or shares no single deal.
     """
+    if model == "markov":
+        raise ValueError("model: markov shares a period's money by removal effects, and no single deal's; every report "
+                         "sets it beside the others. Choose another for the report")
     pick_model(model)
     if model == "position_based":
         raise ValueError("model: position_based needs weights of its own; choose another for a report")

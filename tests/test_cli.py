@@ -218,6 +218,20 @@ def test_explain_shares_out_what_the_export_says_the_deal_was_worth(capsys):
         assert round(sum(float(row[:ends].split()[-1]) for row in rows), 2) == float(deal["Amount"])
 
 
+def test_explain_shows_removal_effects_of_markov_and_no_money(capsys):
+    deal = "0065g000AAMZuaQAYT"
+    assert main(["explain", deal, "--month", "2026-10", "--model", "markov"]) == 0
+    header, *rows = capsys.readouterr().out.splitlines()
+    assert "removal_effect" in header and "credit" not in header and len(rows) == 2
+    assert main(["explain", deal, "--month", "2026-10"]) == 0
+    assert [row.split()[:3] for row in capsys.readouterr().out.splitlines()[1:]] == [row.split()[:3] for row in rows]
+
+
+def test_report_refuses_markov_which_shares_no_single_deal(capsys):
+    message = refused(capsys, "report", "campaign-roi", "--month", "2026-10", "--model", "markov")
+    assert "markov shares a period's money by removal effects" in message
+
+
 def test_explain_knows_a_deal_by_its_short_id(capsys):
     deal = won_in_october()[0]["Id"]
     assert main(["explain", deal, "--month", "2026-10"]) == main(["explain", deal[:15], "--month", "2026-10"]) == 0

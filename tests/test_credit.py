@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attribution import credit as credit_module
-from attribution.credit import compare_models, credit_by_campaign, explain, share_credit
+from attribution.credit import compare_models, credit_by_campaign, credit_by_position, explain, share_credit
 from attribution.journeys import LINKINGS, build_journeys, chunk_ends
 from attribution.models import MODELS, time_decay
 from attribution.tables import TableError
@@ -355,3 +355,18 @@ def test_one_account_with_many_touches_and_deals_costs_no_join():
     table = credit_by_campaign(touches, deals, ["linear", "time_decay"], lookback_days=1)
     assert table.groupby("model")["credit"].sum().round(2).to_dict() == {"linear": 200002.0, "time_decay": 200002.0}
     assert (table["n_conversions"] == 200).all() and len(table) == 14
+
+
+def test_credit_by_position_is_the_ordered_shapley_value():
+    # Zhao, Mahboobi & Bagheri 2018: a journey's worth, equally to its distinct campaigns, each one's over its places.
+    journeys = pd.concat([deal_of(60, ["A", "B", "A"], conversion_id=["d"]), deal_of(40, ["B"], conversion_id=["e"])])
+    by_position = credit_by_position(share_credit(journeys, "shapley"))
+    assert by_position.to_numpy().tolist() == [["A", 1, 15.0], ["A", 3, 15.0], ["B", 1, 40.0], ["B", 2, 30.0]]
+
+
+def test_compare_models_takes_functions_under_names_of_ones_own():
+    journeys = deal_of(90, ["A", "B"], days_apart=30)
+    compared = compare_models(journeys, {"30 days": partial(time_decay, half_life_days=30),
+                                         "15 days": partial(time_decay, half_life_days=15)})
+    assert compared[["model", "campaign_id", "credit"]].to_numpy().tolist() == [
+        ["30 days", "A", 30.0], ["30 days", "B", 60.0], ["15 days", "A", 18.0], ["15 days", "B", 72.0]]

@@ -12,8 +12,10 @@ from attribution import path_models
 from attribution.journeys import JourneyArrays
 from attribution.models import shapley
 from attribution.path_models import (
+    explain_effects,
     markov,
     markov_tree,
+    redraw_markov,
     sample_shapley_rates,
     shapley_rates,
     share_by_effect,
@@ -165,6 +167,20 @@ def test_markov_by_iteration_equals_the_closed_form(monkeypatch):
     assert_frame_equal(markov(paths), closed, check_exact=False, rtol=0, atol=1e-12)
 
 
+def test_redraw_markov_is_markov_of_paths_repeated_as_often_as_drawn(monkeypatch):
+    walks = [("ABC", "converted", 5.0), ("BA", "converted", 2.0), ("AB", "lost", 0.0), ("CC", "open", 0.0),
+             ("DD", "open", 0.0), ("C", "lost", 0.0)]
+    weights = pd.DataFrame({0: [1, 1], 1: [2, 0], 2: [0, 3], 3: [0, 0]}, index=["p000", "p001"])
+    monkeypatch.setattr(path_models, "DRAWS", 3)
+    ids, effects = redraw_markov(paths_of(*walks), weights)
+    assert ids.tolist() == ["A", "B", "C", "D"]
+    for draw, (first, second) in weights.items():
+        repeated = markov(paths_of(*[walks[0]] * first, *[walks[1]] * second, *walks[2:]))
+        expected = by_id(repeated, "removal_effect_value")
+        assert dict(zip(ids, effects[:, draw], strict=True)) == pytest.approx(
+            {each: expected[each] for each in ids}, abs=1e-9, nan_ok=True)
+
+
 def test_markov_refuses_what_it_cannot_solve(monkeypatch):
     with pytest.raises(ValueError, match="order: 4 is not one of 1, 2, 3"):
         markov(converted("AB"), 4)
@@ -201,6 +217,17 @@ def test_markov_tree_shows_that_a_subtree_is_not_the_sum_of_its_children():
     effects = markov_tree(converted("AB", "C"), tree)
     assert by_id(effects, "removal_effect_with_children") == pytest.approx({"P": 0.5, "A": 0.5, "B": 0.5, "C": 0.5})
     assert by_id(effects, "removal_effect")["P"] == 0
+
+
+def test_explain_effects_shows_the_effect_of_every_campaign_of_a_deal():
+    effects = markov(paths_of(("AB", "converted", 1.0), ("AC", "converted", 3.0)))
+    journeys = paths_of(("BAZ", "converted", 7.0)).assign(touch_id="t", person_id="Ann", days_before=1.0, touched_at=0)
+    shown = explain_effects(journeys.sample(frac=1, random_state=1), "p000", effects)
+    assert shown["campaign_id"].tolist() == ["B", "A", "Z"]
+    assert shown["removal_effect"].tolist() == pytest.approx([0.5, 1.0, np.nan], nan_ok=True)
+    assert shown["removal_effect_value"].tolist() == pytest.approx([0.25, 1.0, np.nan], nan_ok=True)
+    with pytest.raises(ValueError, match="conversion_id: 'p9' is not in journeys"):
+        explain_effects(journeys, "p9", effects)
 
 
 MONEY = st.integers(1, 10**7).map(lambda cents: cents / 100)

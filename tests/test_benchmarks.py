@@ -1,0 +1,27 @@
+"""Tiny runs of the benchmarks: that each still runs, and that its check against brute force can be trusted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def table_of(name, *arguments):
+    """Run a benchmark, and return the rows of the table that it prints."""
+    run = subprocess.run([sys.executable, FOLDER / name, *arguments], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in run.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("kernel.py", ["2000"]), ("markov.py", ["3000", "40"])])
+def test_benchmark_prints_its_table(name, arguments):
+    header, rule, *rows = table_of(name, *arguments)
+    assert set("".join(rule)) == {"-"} and rows and all(len(row) == len(header) for row in rows)
+
+
+def test_markov_benchmark_agrees_with_brute_force():
+    *_, row = table_of("markov.py", "3000", "40")
+    assert row[1] == "40" and float(row[-1]) < 1e-12

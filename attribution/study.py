@@ -22,7 +22,7 @@ from attribution.entries import build_entries
 from attribution.funnel import build_conversions
 from attribution.journeys import build_journeys
 from attribution.models import MODELS
-from attribution.path_models import markov, share_by_effect
+from attribution.path_models import markov, redraw_markov, share_by_effect
 from attribution.paths import build_paths
 from attribution.simulate import AGREEMENT, EXPORTED_AT, Company, simulate_company, won_without
 from attribution.sources import read_crm
@@ -128,9 +128,7 @@ def _with_interval(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFr
     account = look_up(credit["conversion_id"], conversions.set_index("conversion_id")["account_id"])
     cents = (credit["credit"] * 100).round()
     sums = cents.groupby([account, credit["campaign_id"].fillna("")]).sum().unstack(fill_value=0.0)
-    n = len(sums)
-    times_drawn = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
-    low, high = np.percentile(times_drawn @ sums.to_numpy(), [2.5, 97.5], axis=0) / 100
+    low, high = np.percentile(_draw_accounts(len(sums)) @ sums.to_numpy(), [2.5, 97.5], axis=0) / 100
     by_campaign = pd.DataFrame({"campaign_id": sums.columns, "credit": sums.sum().to_numpy() / 100,
                                 "credit_low": low, "credit_high": high})
     return by_campaign[by_campaign["campaign_id"] != ""]
@@ -140,7 +138,25 @@ def _by_markov(case: Case) -> pd.DataFrame:
     """Share what all campaigns touched by the removal effects of all paths, those that did not convert too."""
     paths = build_paths(case.crm.touches, case.conversions, case.crm.contact_roles, as_of=case.crm.as_of,
                         lookback_days=LOOKBACK_DAYS, time_zone=case.agreement.time_zone)
-    return share_by_effect(case.journeys, markov(paths)).dropna(subset="campaign_id")
+    credit = share_by_effect(case.journeys, markov(paths)).dropna(subset="campaign_id")
+    return credit.merge(_redraw_markov(paths, case.conversions), on="campaign_id", how="left", validate="one_to_one")
+
+
+def _redraw_markov(paths: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFrame:
+    """Put an interval on it: accounts drawn anew, the chain fitted anew, what is shared summed anew."""
+    each = paths.drop_duplicates("conversion_id").set_index("conversion_id")
+    bought = look_up(each.index.to_series(), conversions.set_index("conversion_id")["account_id"])
+    account = pd.factorize(bought.fillna(each.index.to_series()).str.removeprefix("account:"), sort=True)[0]
+    drawn = _draw_accounts(account.max() + 1).T[account]
+    campaigns, effects = redraw_markov(paths, pd.DataFrame(drawn, each.index))
+    money = (each["value"].to_numpy() * 100).round() @ drawn / 100
+    low, high = np.nanpercentile(effects / np.nansum(effects, axis=0) * money, [2.5, 97.5], axis=1)
+    return pd.DataFrame({"campaign_id": campaigns, "credit_low": low, "credit_high": high})
+
+
+def _draw_accounts(n: int) -> np.ndarray:
+    """Draw how often each of n accounts comes: a row per resample."""
+    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
 
 
 def _in_equal_parts(case: Case) -> pd.DataFrame:

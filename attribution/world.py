@@ -355,7 +355,9 @@ class _Run:
 
     def _note(self, table: str, **columns) -> None:
         size = next(len(values) for values in columns.values() if np.ndim(values))
-        self.log[table].append({name: np.broadcast_to(values, size) for name, values in columns.items()})
+        if size or not self.log[table]:
+            self.log[table].append({name: values if np.ndim(values) else np.full(size, values)
+                                    for name, values in columns.items()})
 
     def _by_account(self, step: str, only: np.ndarray) -> np.ndarray:
         return np.add.reduceat(self.interest[STEPS.index(step)] * only, self.first_person)
@@ -426,8 +428,9 @@ class _Run:
         self.pace += np.where(self.stage == SQL, 0.05 + 0.09 * self.person_fit + self.interest[3], 0)
 
     def _become_known(self, week: int, before: np.ndarray) -> None:
-        by_chance = uniform(self.seed, "known by chance", np.arange(len(before)), week) < 0.0034 * self.baseline
-        self._enter(week, np.flatnonzero((before == UNKNOWN) & by_chance), LEAD)
+        unknown = np.flatnonzero(before == UNKNOWN)
+        by_chance = uniform(self.seed, "known by chance", unknown, week) < 0.0034 * self.baseline
+        self._enter(week, unknown[by_chance], LEAD)
 
     def _become_mql(self, week: int, before: np.ndarray) -> None:
         pull = 0.0030 * self.baseline + np.maximum(self.interest[1], 0) * (0.3 + self.person_fit)

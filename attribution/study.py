@@ -203,29 +203,35 @@ def measure_truth(company: Company) -> pd.DataFrame:
                          "caused_together": round(won[0] - won[1], 2)})
 
 
-def study_company(kind: str, seed: int, n_accounts: int = N_ACCOUNTS,
-                  n_people: int = N_PEOPLE) -> tuple[pd.DataFrame, pd.DataFrame]:
+def study_company(kind: str, seed: int, n_accounts: int = N_ACCOUNTS, n_people: int = N_PEOPLE,
+                  truth: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Study one company of a kind.
 
-    Returns what the models say of each campaign (estimate_credit) and what is true (measure_truth), each with kind and
-    seed, what they say also with n_deals, the deals won.
+    Returns what the models say of each campaign (estimate_credit) and what is true (measure_truth, unless `truth` of an
+    earlier study has it), each with kind and seed, what they say also with n_deals, the deals won.
     """
     company = make_company(kind, seed, n_accounts, n_people)
-    truth, case = measure_truth(company), read_case(company)
-    credit = estimate_credit(case, truth["campaign_id"])
+    case = read_case(company)
+    known = None if truth is None else truth[(truth["kind"] == kind) & (truth["seed"] == seed)].reset_index(drop=True)
+    true = _number(measure_truth(company), kind, seed) if known is None or known.empty else known
+    credit = estimate_credit(case, true["campaign_id"])
     credit.insert(0, "n_deals", len(case.conversions))
-    return tuple(pd.concat([pd.DataFrame({"kind": kind, "seed": seed}, table.index), table], axis=1)
-                 for table in (credit, truth))
+    return _number(credit, kind, seed), true
+
+
+def _number(table: pd.DataFrame, kind: str, seed: int) -> pd.DataFrame:
+    return pd.concat([pd.DataFrame({"kind": kind, "seed": seed}, table.index), table], axis=1)
 
 
 def study_companies(kinds: Sequence[str], seeds: Sequence[int], *, map_with: Callable = map,
-                    n_accounts: int = N_ACCOUNTS, n_people: int = N_PEOPLE) -> tuple[pd.DataFrame, pd.DataFrame]:
+                    n_accounts: int = N_ACCOUNTS, n_people: int = N_PEOPLE,
+                    truth: pd.DataFrame | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Study companies of several kinds, a seed each; a pool's map in map_with takes them on in parallel.
 
     Returns the table of judge_models, and what each campaign caused in each company.
     """
     work = pd.MultiIndex.from_product([kinds, seeds])
-    study = partial(study_company, n_accounts=n_accounts, n_people=n_people)
+    study = partial(study_company, n_accounts=n_accounts, n_people=n_people, truth=truth)
     credit, truth = (pd.concat(tables, ignore_index=True) for tables in zip(
         *map_with(study, work.get_level_values(0), work.get_level_values(1)), strict=True))
     return judge_models(credit, truth), truth

@@ -10,7 +10,7 @@ import time  # noqa: E402
 from multiprocessing import Pool  # noqa: E402
 from pathlib import Path  # noqa: E402
 
-from attribution.study import KINDS, study_companies, summarise_study, write_study  # noqa: E402
+from attribution.study import KINDS, read_study, study_companies, summarise_study, write_study  # noqa: E402
 
 
 def main() -> None:
@@ -18,10 +18,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=50, help="how many companies of each kind")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--keep-truth", action="store_true", help="take what campaigns caused from the files there")
     said = parser.parse_args()
+    truth = read_study(said.out)[1] if said.keep_truth else None
     began = time.perf_counter()
     with Pool() as pool:
-        study, truth = study_companies(said.kinds, range(1, said.seeds + 1),
+        study, truth = study_companies(said.kinds, range(1, said.seeds + 1), truth=truth,
                                        map_with=lambda work, *each: pool.starmap(work, zip(*each, strict=True), 1))
     for path in write_study(study, truth, said.out):
         print(path)

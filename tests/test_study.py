@@ -1,6 +1,8 @@
 """The study of the models: judged by hand on made-up numbers, and whole on companies of a few people."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +267,13 @@ def test_a_study_runs_from_end_to_end_and_comes_back_from_its_files(tmp_path):
     assert_frame_equal(again, study, check_dtype=False)
 
 
+def test_a_study_takes_the_truth_that_is_known(company):
+    known = measure_truth(company).assign(kind="retargeting", seed=3, caused=7.0)
+    _study, truth = study_companies(["retargeting"], [3, 4], truth=known, **SMALL)
+    assert truth["seed"].tolist() == [3] * 19 + [4] * 19
+    assert truth["caused"].eq(7.0).tolist() == [True] * 19 + [False] * 19
+
+
 def test_read_study_says_what_is_missing(tmp_path):
     with pytest.raises(TableError, match=r"which_model\.csv: there is no such file. Make the study with python"):
         read_study(tmp_path)
@@ -298,6 +307,16 @@ def test_committed_study_is_what_a_fresh_computation_gives(committed):
     one = again["model"].eq("linear") * 0.01
     with pytest.raises(ValueError, match=r"study: misplaced_share of few_touches 7 linear is 0\.\d+ now and 0\.\d+ in"):
         check_repeated(again.assign(misplaced_share=again["misplaced_share"] + one), study)
+
+
+def test_the_command_writes_the_same_truth_again(committed, tmp_path):
+    command = [sys.executable, STUDY / "which_model.py", "--seeds", "1", "--kinds", "long_cycle", "--out", tmp_path]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "1 companies in" in said and said.startswith(str(tmp_path / "which_model.csv"))
+    study, truth = read_study(tmp_path)
+    kept = committed[1].query("kind == 'long_cycle' and seed == 1").reset_index(drop=True)
+    assert len(truth) == 15 and len(study) == len(ESTIMATES)
+    assert_frame_equal(truth, kept)
 
 
 def test_repeat_study_refuses_another_truth_and_unknown_seeds(committed):

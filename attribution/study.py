@@ -257,10 +257,11 @@ def judge_models(credit: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     Returns one row per kind, seed and model: n_deals; credit, all that the model gives to campaigns; caused, the sum of
     what they caused one by one, and caused_together; error, the mean over campaigns of |credit - expected truth|, and
     error_realised, of |credit - truth in that very company| (money); misplaced_share, the share of credit that would
-    have to move to other campaigns for the shares to be those of the expected truth; idle_share, the share that went to
-    campaigns which caused nothing worth seeing; rank_correlation (Spearman 1904) with the expected truth and
-    rank_correlation_realised; held_share, the share of the model's intervals that hold the expected truth (blank
-    without any); regret_share, the share of what the truly best five campaigns cause that the model's best five do not.
+    have to move to other campaigns for the shares to be those of the expected truth, and realised_share, the same of
+    that very company's truth; idle_share, the share that went to campaigns which caused nothing worth seeing;
+    rank_correlation (Spearman 1904) with the expected truth and rank_correlation_realised; held_share, the share of the
+    model's intervals that hold the expected truth (blank without any); regret_share, the share of what the truly best
+    five campaigns cause that the model's best five do not.
     """
     judged = credit.merge(expect_truth(truth), on=["kind", "seed", "campaign_id"], validate="many_to_one")
     rows = [dict(zip(("kind", "seed", "model"), key, strict=True)) | _judge(rows)
@@ -277,7 +278,8 @@ def _judge(rows: pd.DataFrame) -> dict[str, float]:
         "caused": round(rows["caused"].sum(), 2), "caused_together": rows["caused_together"].iloc[0],
         "error": round((credit - expected).abs().mean(), 2),
         "error_realised": round((credit - rows["caused"]).abs().mean(), 2),
-        "misplaced_share": misplaced_share(credit, expected), "idle_share": _idle_share(credit, expected),
+        "misplaced_share": misplaced_share(credit, expected),
+        "realised_share": misplaced_share(rows["caused"], expected), "idle_share": _idle_share(credit, expected),
         "rank_correlation": rank_correlation(credit, expected),
         "rank_correlation_realised": rank_correlation(credit, rows["caused"]),
         "held_share": round(is_held.mean(), 4), "regret_share": _regret(rows)}

@@ -19,7 +19,8 @@ STUDY_NAMES = {
     "kind": "kind of company", "model": "model", "n_seeds": "companies", "n_deals": "deals won, mean",
     "credit": "credit", "caused": "caused, one by one", "caused_together": "caused together",
     "error": "error per campaign", "error_realised": "error, that company's truth",
-    "misplaced_share": "at the wrong campaign", "idle_share": "to campaigns without effect",
+    "misplaced_share": "at the wrong campaign", "realised_share": "at the wrong campaign, that company's truth",
+    "idle_share": "to campaigns without effect",
     "rank_correlation": "rank correlation", "rank_correlation_realised": "rank correlation, that company's truth",
     "held_share": "intervals that hold the truth", "regret_share": "lost by following its top five",
     "best": "best model", "best_share": "best: at the wrong campaign", "ties": "not to be told from it",
@@ -172,10 +173,12 @@ def say_regret(summary: pd.DataFrame) -> str:
 
 def say_noise(summary: pd.DataFrame) -> str:
     """Say how much of the error is the noise of one company's own truth."""
-    means = summary[summary["model"] != YARDSTICK][["error", "error_realised"]].mean()
+    means = summary[summary["model"] != YARDSTICK][["error", "error_realised", "realised_share"]].mean()
     return _("Against what a campaign is worth on average the models err by {expected} per campaign, against what it "
-             "caused in that very company by {realised}. One company's truth turns on a few large deals.").format(
-        expected=money(means["error"], "EUR"), realised=money(means["error_realised"], "EUR"))
+             "caused in that very company by {realised}. Even that company's own truth, taken for the average, would "
+             "misplace {share}: it turns on a few large deals.").format(
+        expected=money(means["error"], "EUR"), realised=money(means["error_realised"], "EUR"),
+        share=percent(means["realised_share"]))
 
 
 def say_case(credit: pd.DataFrame, model: str) -> str:

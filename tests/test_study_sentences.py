@@ -47,7 +47,7 @@ def summary():
         "misplaced_share": [0.2, 0.4, 0.9, 0.4, 0.5], "idle_share": [0.1, 0.2, 0.9, 0.3, 0.44],
         "rank_correlation": [0.7, 0.3, None, 0.5, 0.1], "held_share": [0.6, 0.7, None, 0.4, 0.9],
         "regret_share": [0.1, 0.4, None, 0.1, 0.5], "error": [100.0, 200.0, 900.0, 300.0, 400.0],
-        "error_realised": [150.0, 250.0, 900.0, 350.0, 450.0]})
+        "error_realised": [150.0, 250.0, 900.0, 350.0, 450.0], "realised_share": [0.2, 0.2, 0.2, 0.4, 0.4]})
 
 
 @pytest.fixture
@@ -105,6 +105,7 @@ def test_sentences_of_measures_name_the_ends(summary):
         "To back a model's top five campaigns instead of the truly best five loses 10\u00a0% of what those cause with "
         "linear, 45\u00a0% with last_touch.")
     assert "err by €250 per campaign, against what it caused in that very company by €300." in say_noise(summary)
+    assert "own truth, taken for the average, would misplace 30\u00a0%: it turns" in say_noise(summary)
     assert title_truth_order(summary) == "No model finds the true order; linear comes nearest"
     assert title_coverage(summary) == "Intervals of 95 % hold the truth in 65\u00a0% of cases on average"
     assert title_idle(summary) == "Campaigns that cause nothing, or do harm, get 26\u00a0% of the credit on average"

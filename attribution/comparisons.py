@@ -20,7 +20,7 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     Returns one row per campaign with credit under any model: campaign_id, campaign_name, path, depth, is_leaf, cost,
     credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
     """
-    sums = _with_children(compared, campaigns)
+    sums = roll_up_models(compared, campaigns)
     sums = sums if len(sums.columns) else sums.assign(none=0.0)
     rows = returns.loc[returns["campaign_id"].notna(), ["campaign_id", "campaign_name", "path", "depth", "is_leaf",
                                                         "cost_with_children", "credit_with_children"]]
@@ -33,8 +33,11 @@ def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.Da
     return rows[rows["credit_high"] > 0].reset_index(drop=True)
 
 
-def _with_children(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
-    """Roll the models' credit up, a column each, over the tree and what stands beside it under a made-up id."""
+def roll_up_models(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Roll the models' credit up, a column each, over the tree.
+
+    Returns the credit with children, indexed by campaign_id; what stands beside the tree is there by its own name.
+    """
     ancestors = build_ancestors(campaigns, "leave_out")
     ids, rest = compared["campaign_id"], [LEFT_OUT, UNATTRIBUTED]
     placed = ids.where(ids.isna() | is_in(ids, ancestors["campaign_id"]), LEFT_OUT).fillna(UNATTRIBUTED)
@@ -57,7 +60,7 @@ def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: p
     """
     ids = returns["campaign_id"].fillna(returns["campaign_name"])
     shared = {"credit": compared} | ({"pipeline": pipeline} if pipeline is not None and "pipeline" in returns else {})
-    sums = {f"{name}_with_children": _with_children(table, campaigns) for name, table in shared.items()}
+    sums = {f"{name}_with_children": roll_up_models(table, campaigns) for name, table in shared.items()}
     models = compared["model"].drop_duplicates().tolist()
     parts = [_under_model(returns, model, {column: look_up(ids, wide[model]) if model in wide else 0.0
                                            for column, wide in sums.items()}) for model in models]
@@ -275,6 +278,62 @@ def models_side_by_side(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.D
     rows = rows.assign(path=find_paths(rows["campaign_id"], campaigns)).sort_values(
         ["largest", "campaign_id"], ascending=[False, True], ignore_index=True)
     return rows.assign(campaign_id=rows["campaign_id"].replace("", None))[["path", "campaign_id", *wide.columns]]
+
+
+def top_campaigns(compared: pd.DataFrame, campaigns: pd.DataFrame, n: int = 3) -> pd.DataFrame:
+    """List the campaigns that each model credits most, of what they earned themselves.
+
+    Returns up to n rows per model, in the models' order: model, place (1..n), campaign_id, campaign_name, credit
+    (money, above 0).
+    """
+    rows = compared[compared["campaign_id"].notna() & (compared["credit"] > 0)]
+    order = {model: place for place, model in enumerate(compared["model"].drop_duplicates())}
+    rows = rows.sort_values(["credit", "campaign_id"], ascending=[False, True]).sort_values(
+        "model", key=lambda models: models.map(order), kind="stable")
+    names = campaigns.set_index("campaign_id")["campaign_name"]
+    rows = rows.assign(place=rows.groupby("model").cumcount() + 1,
+                       campaign_name=look_up(rows["campaign_id"], names).fillna(rows["campaign_id"]))
+    return rows.loc[rows["place"] <= n, ["model", "place", "campaign_id", "campaign_name", "credit"]].reset_index(
+        drop=True)
+
+
+def list_lost(effects: pd.DataFrame) -> pd.DataFrame:
+    """Set what would be lost without a campaign and all below it beside the sum of the same for its parts.
+
+    `effects` is what markov_tree returns. Returns its rows: the campaign's place in the tree, n_paths, n_converted,
+    lost_share and lost_value_share (0-1, of the conversions and of their value, without the whole subtree),
+    own_lost_share and own_lost_value_share (without the campaign alone), and of the campaigns right below n_parts and
+    parts_share, the sum of their lost_value_share, which is no share of anything (blank where there are none).
+    """
+    rows = effects.rename(columns={
+        "removal_effect_with_children": "lost_share", "removal_effect_value_with_children": "lost_value_share",
+        "removal_effect": "own_lost_share", "removal_effect_value": "own_lost_value_share"})
+    parts = rows.groupby("parent_id")["lost_value_share"].agg(["size", "sum"])
+    return rows[["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_paths", "n_converted", "lost_share",
+                 "lost_value_share", "own_lost_share", "own_lost_value_share"]].assign(
+        n_parts=look_up(rows["campaign_id"], parts["size"]).fillna(0).astype(int),
+        parts_share=look_up(rows["campaign_id"], parts["sum"]))
+
+
+def pick_lost(lost: pd.DataFrame, n: int = 20) -> pd.DataFrame:
+    """Pick the programmes, and of what stands right below them the n without which most would be lost; in order."""
+    below = lost[lost["depth"] == 1].sort_values(["lost_value_share", "campaign_id"], ascending=[False, True]).head(n)
+    return lost[(lost["depth"] == 0) | lost["campaign_id"].isin(below["campaign_id"])].reset_index(drop=True)
+
+
+def caused_beside_credit(caused: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
+    """Set what a regression says a campaign caused beside the credit that a model gives it, with children.
+
+    Returns one row per campaign of `caused`, the largest credit first: the campaign's place in the tree, credit,
+    caused_value, caused_low, caused_high (money; the interval's ends), is_outside (the credit lies outside the
+    interval), is_clear (the interval lies above 0).
+    """
+    rows = returns[["campaign_id", "campaign_name", "path", "depth", "is_leaf", "credit_with_children"]].rename(
+        columns={"credit_with_children": "credit"}).merge(
+        caused[["campaign_id", "caused_value", "caused_low", "caused_high"]], on="campaign_id", validate="one_to_one")
+    is_outside = (rows["credit"] < rows["caused_low"]) | (rows["credit"] > rows["caused_high"])
+    return rows.assign(is_outside=is_outside, is_clear=rows["caused_low"] > 0).sort_values(
+        ["credit", "campaign_id"], ascending=[False, True], ignore_index=True)
 
 
 def budget_against_actual(campaigns: pd.DataFrame) -> pd.DataFrame:

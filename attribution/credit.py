@@ -19,6 +19,7 @@ from attribution.journeys import (
     read_journeys,
 )
 from attribution.models import MODELS, Model, give_reasons, pick_model
+from attribution.path_models import share_by_effect
 from attribution.tables import first_keys, to_cents
 
 QUANTUM_BITS = 20                                    # shares are counted in 2^-20 cents, so that engines agree
@@ -59,13 +60,16 @@ def share_credit(journeys, model: str | Model = "linear", **options) -> pd.DataF
     })
 
 
-def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None = None) -> pd.DataFrame:
+def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None = None,
+                   effects: pd.DataFrame | None = None) -> pd.DataFrame:
     """Set models side by side, by campaign.
 
     Returns one row per model and campaign: credit (money), and n_conversions, the conversions that the campaign
     touched, the same under every model. The last row of a model, with null campaign_id, is what no touch can claim, if
     there is any. Per model the credit sums to the conversions' value.
-    models: names, or a name of one's own for each function; all but position_based where left out.
+    models: names, or a name of one's own for each model, such as {"7 days": partial(time_decay, half_life_days=7)}; all
+    but position_based where left out.
+    effects: removal effects (markov), by which model "markov" then shares the same money too.
     Raises what share_credit raises.
 
     >>> journeys = pd.DataFrame({"conversion_id": "deal", "touch_id": ["ad", "guide"],
@@ -80,7 +84,9 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
     2  last_touch       Guide   100.0              1
     3  last_touch    LinkedIn     0.0              1
     """
-    return _sum_by_campaign(_from_table(read_journeys(journeys)), _pick_models(models))
+    journeys = read_journeys(journeys)
+    compared = _sum_by_campaign(_from_table(journeys), _pick_models(models))
+    return compared if effects is None else pd.concat([compared, share_by_effect(journeys, effects)], ignore_index=True)
 
 
 def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,

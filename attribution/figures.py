@@ -13,6 +13,7 @@ from attribution.canvas import (
     EVEN,
     EXISTING,
     GAIN,
+    INK,
     LOSS,
     NEW,
     NONE,
@@ -27,9 +28,13 @@ from attribution.canvas import (
     wrap,
 )
 from attribution.funnel import WON, Outcome
-from attribution.language import _, money, month, times
+from attribution.language import _, money, month, number, times
 from attribution.sentences import name_campaigns, title_roi, title_tree
 from attribution.showing import column_name
+
+#: The line of an interval; how far it reaches is the table's.
+LAST = 2000                                          # in a legend, where plotly's own rank is 1000
+WHISKER = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 4, "color": INK}
 
 
 def _ids(rows: pd.DataFrame) -> list[str]:
@@ -63,21 +68,21 @@ def plot_bookings(bookings: pd.DataFrame, title: str, currency: str, outcome: Ou
 
 def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome = WON,
              by_model: pd.DataFrame | None = None, model: str | None = None) -> go.Figure:
-    """Draw cost beside credit, and pipeline still open on top of it, for each row given, with its ROI at the end.
+    """Draw cost, with the ROI at its end, beside credit, and pipeline still open on top of it, for each row given.
 
     With `by_model`, as returns_by_model gives it, and the report's `model`, menus switch the model and show what is
-    right below a row.
+    right below a row. Where the rows have intervals (add_intervals), a thin line shows that of the credit.
     """
     models = _models(by_model)
     groups = [returns, *_below(returns, models.get(model))]
     rows = pd.concat(groups).iloc[::-1]
-    credit = _("credit: expected") if outcome.is_expected else _("credit: won")
-    bars = [(_("cost"), "cost", COST, "cost", None), (credit, "credit", CREDIT, "earned", None),
-            (_("pipeline still open, expected"), "pipeline", PIPELINE, "earned", "credit")]
-    bars = bars[:2 + ("pipeline_with_children" in rows)]
+    bars = _earnings(rows, outcome)
     traces = [go.Bar(name=name, y=_ids(rows), marker_color=colour, offsetgroup=group, orientation="h",
-                     hovertemplate=name + " %{x:,.0f} " + currency) for name, _column, colour, group, _under in bars]
-    traces[-1].update(textposition="outside", cliponaxis=False)
+                     hovertemplate=name + " %{x:,.0f} " + currency, legendrank=LAST if under else None)
+              for name, _column, colour, group, under in bars]
+    traces[0].update(textposition="outside", cliponaxis=False)
+    if "credit_low" in rows:
+        traces[-1].update(error_x=WHISKER, hovertemplate=traces[-1].hovertemplate + "<br>%{customdata}")
     switch = _switch(models, model, title, lambda each: _lengths(each.set_index("campaign_id").loc[
         rows["campaign_id"]], bars), lambda each: title_roi(each[each["campaign_id"].isin(returns["campaign_id"])]))
     return draw(traces, title, _height(returns), xaxis={"title": currency, "rangemode": "tozero"},
@@ -86,15 +91,35 @@ def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome 
                 ).update(data=_each(_lengths(rows, bars)))
 
 
+def _earnings(rows: pd.DataFrame, outcome: Outcome) -> list[tuple]:
+    """List the bars: name, column, colour, group, what it stands on. The credit is last, so that its line is on top."""
+    credit = _("credit: expected") if outcome.is_expected else _("credit: won")
+    pipeline = (_("pipeline still open, expected"), "pipeline", PIPELINE, "earned", "credit")
+    return [(_("cost"), "cost", COST, "cost", None), *([pipeline] if "pipeline_with_children" in rows else []),
+            (credit, "credit", CREDIT, "earned", None)]
+
+
 def _height(rows: pd.DataFrame) -> int:
     return 170 + 64 * len(rows)
 
 
 def _lengths(rows: pd.DataFrame, bars: list[tuple]) -> dict[str, list]:
-    """List, bar by bar, where each begins and how long it is, and the ROI that is written at the end of the last."""
-    return {"x": [listed(rows[f"{column}_with_children"]) for _name, column, *_look in bars],
+    """List, bar by bar, where each begins and how long it is, and the ROI that is written at the end of the cost."""
+    return _whiskers(rows, bars) | {
+            "x": [listed(rows[f"{column}_with_children"]) for _name, column, *_look in bars],
             "base": [listed(rows[f"{under}_with_children"]) if under else None for *_look, under in bars],
-            "text": [None] * (len(bars) - 1) + [[f"ROI {times(value)}" for value in rows["roi"]]]}
+            "text": [[f"ROI {times(value)}" for value in rows["roi"]]] + [None] * (len(bars) - 1)}
+
+
+def _whiskers(rows: pd.DataFrame, bars: list[tuple]) -> dict[str, list]:
+    """List how far the credit's interval reaches beyond the end of its bar and short of it, and where it ends."""
+    if "credit_low" not in rows:
+        return {}
+    credit, low, high = (rows[column] for column in ("credit_with_children", "credit_low", "credit_high"))
+    said = [_("95\u00a0% interval {low} to {high}").format(low=number(a), high=number(b)) if pd.notna(a) else ""
+            for a, b in zip(low, high, strict=True)]
+    lists = {"error_x.array": listed(high - credit), "error_x.arrayminus": listed(credit - low), "customdata": said}
+    return {name: [None] * (len(bars) - 1) + [values] for name, values in lists.items()}
 
 
 def _each(lists: dict[str, list]) -> list[dict]:

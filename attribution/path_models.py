@@ -371,6 +371,8 @@ def _can_end(steps: sparse.csr_array, ends: np.ndarray) -> np.ndarray:
 
 def _removal_effects(chain: _Chain, groups: list[np.ndarray]) -> np.ndarray:
     """Give the share of conversions, and of their money, that is lost without each group of states."""
+    if not len(chain.start):                             # LAPACK complains of no rows at all, on the screen
+        return np.full((len(groups), 2), np.nan)
     is_by_campaign = len(chain.start) == len(np.unique(chain.campaign))
     lost, total = (_lose_in_closed_form if is_by_campaign else _lose_by_iteration)(chain, groups)
     return _divide(lost, total, np.nan)

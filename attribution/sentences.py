@@ -204,18 +204,31 @@ def title_table(sheet: str, outcome: Outcome = WON) -> str:
     return _in_words(_TABLE_TITLES[sheet][outcome.is_expected], outcome)
 
 
-def headline_tiles(headline: pd.DataFrame, currency: str, outcome: Outcome = WON) -> pd.DataFrame:
+def headline_tiles(headline: pd.DataFrame, currency: str, outcome: Outcome = WON,
+                   intervals: pd.DataFrame | None = None) -> pd.DataFrame:
     """Pick the figures that a leader reads first.
 
-    Returns one row per tile: label, value, note (change on the month before, and share of the plan), all text.
+    `intervals` is what total_intervals says of some of them. Returns one row per tile: label, value, note (change on
+    the month before, share of the plan, interval), all text.
     """
     n = count_name(outcome.stage)
     expected = ("expected_value", "attributed_value", "roi_expected", "cost", n, f"cost_per_{n.removeprefix('n_')}")
     wanted = expected if outcome.is_expected else TILES
     rows = headline.set_index("figure").reindex([figure for figure in wanted if figure in set(headline["figure"])])
-    notes = [_note(row.before, row.change, row.unit, row.plan_share, currency) for row in rows.itertuples()]
+    bounds = {} if intervals is None else intervals.set_index("figure")[["low", "high"]].T.to_dict("list")
+    notes = [_note(row.before, row.change, row.unit, row.plan_share, currency)
+             + _interval_note(row.value, bounds.get(row.Index), row.unit, currency) for row in rows.itertuples()]
     return pd.DataFrame({"label": [figure_name(figure) for figure in rows.index], "note": notes,
                          "value": [_amount(row.value, row.unit, currency) for row in rows.itertuples()]})
+
+
+def _interval_note(value: float, bounds: list[float] | None, unit: str, currency: str) -> str:
+    if bounds is None or pd.isna(value):
+        return ""
+    if pd.isna(bounds[0]):
+        return "\n" + _("too few accounts for an interval")
+    low, high = (_amount(bound, unit, currency) for bound in bounds)
+    return "\n" + _("95\u00a0% interval {low} to {high}").format(low=low, high=high)
 
 
 def _note(before: float, change: float, unit: str, plan_share: float, currency: str) -> str:
@@ -346,11 +359,39 @@ def title_roi(returns: pd.DataFrame) -> str:
         best=names[-1], high=times(rois[-1]), worst=names[0], low=times(rois[0]))
 
 
-def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON) -> str:
-    """Say which programme returned most and least on the campaign clock."""
+def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON, pairs: pd.DataFrame | None = None) -> str:
+    """Say which programme returned most and least on the campaign clock, how surely, and which cannot be told apart.
+
+    The intervals are those of the programmes, where they have any (add_intervals); `pairs` is what compare_pairs says.
+    """
     text = (_("{finding}, each whole cost to date against the expected value of its {stages} to date.")
             if outcome.is_expected else _("{finding}, each whole cost to date against all it has earned to date."))
-    return text.format(finding=title_roi(programmes), stages=name_stages(outcome.stage))
+    text = text.format(finding=title_roi(programmes), stages=name_stages(outcome.stage))
+    return " ".join([text, *_say_ends(programmes), *([] if pairs is None else _say_pairs(pairs))])
+
+
+def _say_ends(programmes: pd.DataFrame) -> list[str]:
+    """Say between what the highest and the lowest ROI would have come out by chance."""
+    known = programmes[programmes["roi"].notna()].sort_values("roi", ascending=False).iloc[[0, -1]] if (
+        programmes["roi"].notna().any() and "roi_low" in programmes) else programmes.head(0)
+    ends = [_("{name} {low} to {high}").format(name=name, low=times(low), high=times(high)) for name, low, high in zip(
+        known["campaign_name"], known.get("roi_low", ()), known.get("roi_high", ()), strict=True) if pd.notna(low)]
+    return [_("95\u00a0% intervals: {ends}.").format(ends="; ".join(dict.fromkeys(ends)))] if ends else []
+
+
+def _say_pairs(pairs: pd.DataFrame, most: int = 3) -> list[str]:
+    """Say which programmes' order chance alone could have turned round."""
+    if not len(pairs):
+        return []
+    close = pairs[~pairs["is_apart"]]
+    if not len(close):
+        return [_("Chance alone would hardly have turned the order of any two programmes with credit round.")]
+    named = [_("{one} and {other}").format(one=one, other=other)
+             for one, other in zip(close["campaign_name"], close["other_name"], strict=True)]
+    more = _("and {pairs}").format(pairs=count(len(named) - most, "more pair"))
+    listed = "; ".join(named[:most] + [more] * (len(named) > most))
+    return [_("Cannot be told apart, since chance alone could have turned their order round: {pairs}.").format(
+        pairs=listed)]
 
 
 def title_tree(returns: pd.DataFrame) -> str:

@@ -86,11 +86,11 @@ def show_tiles(tiles: pd.DataFrame) -> Shown:
 
 #: How a column of numbers or moments reads, by its name or else its ending; any other one is money.
 _FORMATS = {
-    "share": ("share", "share_reached", "weight", "rate", "rate_low", "rate_high", "compliance_low", "compliance_high",
-              "returned_low", "returned_high", "back_low", "back_high", "history_low", "history_high", "incidence",
-              "incidence_low", "incidence_high", "waiting_low", "waiting_high"),
-    "ratio": ("roi", "romi", "roi_low", "roi_high", "crm_roi", "from_roi_low", "from_roi_high", "to_roi_low",
-              "to_roi_high"),
+    "share": ("share", "share_reached", "weight", "pooling_weight", "rate", "rate_low", "rate_high", "compliance_low",
+              "compliance_high", "returned_low", "returned_high", "back_low", "back_high", "history_low",
+              "history_high", "incidence", "incidence_low", "incidence_high", "waiting_low", "waiting_high"),
+    "ratio": ("roi", "romi", "pooled_roi", "roi_low", "roi_high", "crm_roi", "from_roi_low", "from_roi_high",
+              "to_roi_low", "to_roi_high"),
     "count": ("depth", "position", "lookback_days", "within_days", "lifecycle", "days", "age_months"),
     "number": ("days_before", "days_in_stage",
                "roas", "median_low", "median_high", "lift", "needed", "needed_low", "needed_high",

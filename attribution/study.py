@@ -17,17 +17,18 @@ import pandas as pd
 
 from attribution.agreement import Agreement
 from attribution.agreement_file import read_agreement
-from attribution.credit import share_credit
 from attribution.entries import build_entries
 from attribution.funnel import build_conversions
+from attribution.intervals import BOUNDS, Draws, bootstrap_credit, draw_markov, share_models
 from attribution.journeys import build_journeys
-from attribution.models import MODELS
-from attribution.path_models import markov, redraw_markov, share_by_effect
+from attribution.models import HALF_LIFE_DAYS
+from attribution.path_models import markov
 from attribution.paths import build_paths
+from attribution.roi import report_models
 from attribution.simulate import AGREEMENT, EXPORTED_AT, Company, simulate_company, won_without
 from attribution.sources import read_crm
 from attribution.sources.salesforce_export import campaign_ids, write_export
-from attribution.tables import CRM, TableError, look_up
+from attribution.tables import CRM, TableError
 from attribution.world import SAMPLE, Factors
 
 #: The study's files, in a folder of their own: a row per kind, seed and model; what each campaign caused.
@@ -88,6 +89,7 @@ class Case:
     entries: pd.DataFrame
     conversions: pd.DataFrame
     journeys: pd.DataFrame
+    draws: Draws                                     # what the kit's models share out, and that drawn anew
 
 
 #: A model takes a case and gives campaign_id and credit, and credit_low and credit_high if it knows how sure it is.
@@ -116,47 +118,24 @@ def read_case(company: Company) -> Case:
     conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage)
     journeys = build_journeys(crm.touches, conversions, crm.contact_roles, lookback_days=LOOKBACK_DAYS,
                               time_zone=agreement.time_zone)
-    return Case(crm, agreement, entries, conversions, journeys)
+    return Case(crm, agreement, entries, conversions, journeys, _draw(crm, agreement, conversions, journeys))
 
 
-def _by_rule(case: Case, model: str) -> pd.DataFrame:
-    return _with_interval(share_credit(case.journeys, model), case.conversions)
+def _draw(crm: CRM, agreement: Agreement, conversions: pd.DataFrame, journeys: pd.DataFrame) -> Draws:
+    """Let the kit's own models share the deals, each drawn anew by account, as a report does."""
+    draws = bootstrap_credit(share_models(journeys, report_models(HALF_LIFE_DAYS["ours"])), conversions, crm.campaigns,
+                             n_resamples=N_RESAMPLES)
+    paths = build_paths(crm.touches, conversions, crm.contact_roles, as_of=crm.as_of, lookback_days=LOOKBACK_DAYS,
+                        time_zone=agreement.time_zone)
+    return draw_markov(draws, paths, journeys, markov(paths), conversions, n_resamples=N_RESAMPLES)
 
 
-def _with_interval(credit: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFrame:
-    """Sum credit by campaign, with the interval of 95 % that accounts drawn anew give."""
-    account = look_up(credit["conversion_id"], conversions.set_index("conversion_id")["account_id"])
-    cents = (credit["credit"] * 100).round()
-    sums = cents.groupby([account, credit["campaign_id"].fillna("")]).sum().unstack(fill_value=0.0)
-    low, high = np.percentile(_draw_accounts(len(sums)) @ sums.to_numpy(), [2.5, 97.5], axis=0) / 100
-    by_campaign = pd.DataFrame({"campaign_id": sums.columns, "credit": sums.sum().to_numpy() / 100,
-                                "credit_low": low, "credit_high": high})
-    return by_campaign[by_campaign["campaign_id"] != ""]
-
-
-def _by_markov(case: Case) -> pd.DataFrame:
-    """Share what all campaigns touched by the removal effects of all paths, those that did not convert too."""
-    paths = build_paths(case.crm.touches, case.conversions, case.crm.contact_roles, as_of=case.crm.as_of,
-                        lookback_days=LOOKBACK_DAYS, time_zone=case.agreement.time_zone)
-    credit = share_by_effect(case.journeys, markov(paths)).dropna(subset="campaign_id")
-    return credit.merge(_redraw_markov(paths, case.conversions), on="campaign_id", how="left", validate="one_to_one")
-
-
-def _redraw_markov(paths: pd.DataFrame, conversions: pd.DataFrame) -> pd.DataFrame:
-    """Put an interval on it: accounts drawn anew, the chain fitted anew, what is shared summed anew."""
-    each = paths.drop_duplicates("conversion_id").set_index("conversion_id")
-    bought = look_up(each.index.to_series(), conversions.set_index("conversion_id")["account_id"])
-    account = pd.factorize(bought.fillna(each.index.to_series()).str.removeprefix("account:"), sort=True)[0]
-    drawn = _draw_accounts(account.max() + 1).T[account]
-    campaigns, effects = redraw_markov(paths, pd.DataFrame(drawn, each.index))
-    money = (each["value"].to_numpy() * 100).round() @ drawn / 100
-    low, high = np.nanpercentile(effects / np.nansum(effects, axis=0) * money, [2.5, 97.5], axis=1)
-    return pd.DataFrame({"campaign_id": campaigns, "credit_low": low, "credit_high": high})
-
-
-def _draw_accounts(n: int) -> np.ndarray:
-    """Draw how often each of n accounts comes: a row per resample."""
-    return np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), N_RESAMPLES)
+def _drawn(case: Case, model: str) -> pd.DataFrame:
+    number = case.draws.models.index(model)
+    bounds = np.percentile(case.draws.money[number], BOUNDS, axis=1)
+    low, high = np.where(case.draws.n_accounts[number] > 0, bounds, np.nan)
+    return pd.DataFrame({"campaign_id": case.draws.nodes["campaign_id"], "credit": case.draws.credit[number],
+                         "credit_low": low, "credit_high": high})
 
 
 def _in_equal_parts(case: Case) -> pd.DataFrame:
@@ -170,8 +149,8 @@ def _in_equal_parts(case: Case) -> pd.DataFrame:
 YARDSTICK = "equal_parts"
 #: Every model of the study; equal_parts is none, but what they all have to beat.
 ESTIMATES: dict[str, Estimate] = {
-    **{name: partial(_by_rule, model=name) for name in MODELS if name != "position_based"},
-    "markov": _by_markov, YARDSTICK: _in_equal_parts}
+    **{name: partial(_drawn, model=name) for name in (*report_models(HALF_LIFE_DAYS["ours"]), "markov")},
+    YARDSTICK: _in_equal_parts}
 
 
 def estimate_credit(case: Case, campaign_id: Iterable[str],

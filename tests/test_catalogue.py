@@ -11,6 +11,8 @@ import pytest
 from babel.messages.pofile import read_po
 
 from attribution.funnel import LINKINGS
+from attribution.interval_sentences import INTERVAL_NAMES
+from attribution.model_sentences import MODEL_NAMES
 from attribution.models import MODELS
 from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAMES, glossary, list_tables
 from attribution.showing import column_name
@@ -33,7 +35,8 @@ SHEET = 1
 
 
 #: What columns are called in some tables alone.
-NAMES_OF_TABLES = {*STEP_NAMES.values(), *RESPONSE_NAMES.values(), *LEVER_NAMES.values(), *STUDY_NAMES.values()}
+NAMES_OF_TABLES = {*INTERVAL_NAMES.values(), *MODEL_NAMES.values(), *STEP_NAMES.values(), *RESPONSE_NAMES.values(),
+                   *LEVER_NAMES.values(), *STUDY_NAMES.values()}
 
 
 def calls_in(source, *names):
@@ -86,7 +89,8 @@ def texts_of_tables(crm):
 def wanted(crm):
     """Collect every text, and every pair of texts, that is given in the reader's language."""
     words = {*NAMES.values(), *_EXPECTED_NAMES.values(), *_FIGURES.values(), *_CONSEQUENCES.values(),
-             *NAMES_OF_TABLES, *MODELS, *LINKINGS, *[title for pair in _TABLE_TITLES.values() for title in pair]}
+             *NAMES_OF_TABLES, *MODELS, "markov", *LINKINGS,
+             *[title for pair in _TABLE_TITLES.values() for title in pair]}
     meanings = {text for column in glossary() for text in glossary()[column]}
     pairs = numbered_of_sources()
     plain = words | meanings | texts_of_sources() | texts_of_notebooks() | texts_of_tables(crm)

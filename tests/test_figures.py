@@ -86,15 +86,16 @@ def test_plot_roi_draws_cost_credit_and_pipeline_on_top(returns):
     assert traces["cost"]["y"] == traces["credit: won"]["y"] == ["c", "b", "a", "p"]
     assert traces["credit: won"]["x"] == traces["pipeline still open, expected"]["base"] == [20.0, 350.5, 100.0, 450.5]
     assert traces["pipeline still open, expected"]["x"] == [10.0] * 4
-    assert [text.replace("\u00a0", " ") for text in traces["pipeline still open, expected"]["text"]] == [
+    assert [text.replace("\u00a0", " ") for text in traces["cost"]["text"]] == [
         "ROI –", "ROI +250 %", "ROI −50 %", "ROI +50 %"]
-    assert [name for name, trace in traces.items() if trace.get("text")] == ["pipeline still open, expected"]
+    assert [name for name, trace in traces.items() if trace.get("text")] == ["cost"]
+    assert [name for name, trace in traces.items() if trace.get("legendrank")] == ["pipeline still open, expected"]
 
 
 def test_plot_roi_without_pipeline(returns):
     bare = returns.drop(columns=["pipeline", "pipeline_with_children"])
     traces = traces_of(plot_roi(bare, "t", "EUR"))
-    assert list(traces) == ["cost", "credit: won"] and len(traces["credit: won"]["text"]) == 4
+    assert list(traces) == ["cost", "credit: won"] and len(traces["cost"]["text"]) == 4
 
 
 def by_model_of(returns):
@@ -119,13 +120,33 @@ def test_plot_roi_switches_the_model_and_its_title(returns):
     pressed, models = menus_of(figure)["Model"]
     assert (pressed, list(models)) == ("linear", ["linear", "first touch"])
     traces, layout = models["first touch"]                       # from the bottom: Ads, Fairs; Mail, EMEA
-    assert traces["x"] == [[200.0, 100.0, None, 300.0], [200.0, 250.5, 20.0, 450.5], [10.0] * 4]
-    assert traces["base"] == [None, None, traces["x"][1]]
-    assert [text.replace("\u00a0", " ") for text in traces["text"][2]] == [
+    assert traces["x"] == [[200.0, 100.0, None, 300.0], [10.0] * 4, [200.0, 250.5, 20.0, 450.5]]
+    assert traces["base"] == [None, traces["x"][2], None]
+    assert [text.replace("\u00a0", " ") for text in traces["text"][0]] == [
         "ROI 0 %", "ROI +150 %", "ROI –", "ROI +50 %"]
     assert layout == {"title.text": "EMEA returned +50\u00a0%"} and models["linear"][1] == {"title.text": "t"}
     drawn = json.loads(figure.to_json())["data"]
     assert [trace["x"] for trace in drawn] == models["linear"][0]["x"]
+
+
+def with_intervals(rows):
+    """Let every row's credit reach from 10 below to 30 above; Mail has none."""
+    credit = rows["credit_with_children"].mask(rows["campaign_id"] == "c")
+    return rows.assign(credit_low=credit - 10, credit_high=credit + 30, is_thin=False)
+
+
+def test_plot_roi_draws_the_interval_over_the_end_of_the_credit_under_each_model(returns):
+    by_model, few = with_intervals(by_model_of(returns)), with_intervals(returns.iloc[[0, 3]])
+    figure = plot_roi(few, "t", "EUR", by_model=by_model, model="linear")
+    credit = list(traces_of(figure).values())[-1]                    # drawn last, so that the pipeline hides nothing
+    assert credit["name"] == "credit: won" and "%{customdata}" in credit["hovertemplate"]
+    assert credit["error_x"]["array"] == [30.0, 30.0, None, 30.0]
+    assert credit["error_x"]["arrayminus"] == [10.0, 10.0, None, 10.0] and not credit["error_x"]["symmetric"]
+    traces = menus_of(figure)["Model"][1]["first touch"][0]
+    assert traces["error_x.array"] == [None, None, [30.0, 30.0, None, 30.0]]
+    assert [text.replace("\u00a0", " ") for text in traces["customdata"][2]] == [
+        "95 % interval 190 to 230", "95 % interval 240 to 280", "", "95 % interval 440 to 480"]
+    assert "error_x" not in traces_of(plot_roi(returns, "t", "EUR"))["credit: won"]
 
 
 def test_plot_roi_opens_a_row(returns):

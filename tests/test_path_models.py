@@ -141,8 +141,9 @@ def test_markov_of_paths_that_only_go_round_stays_finite():
 
 
 @pytest.mark.parametrize("paths", [paths_of(), paths_of(("AB", "lost", 0.0)), paths_of(("AB", "open", 0.0))])
-def test_markov_is_blank_where_nothing_converted(paths):
+def test_markov_is_blank_where_nothing_converted(paths, capfd):
     effects = markov(paths)
+    assert capfd.readouterr().out == ""
     assert effects["removal_effect"].isna().all() and effects["removal_effect_value"].isna().all()
     assert share_by_effect(converted("AB"), effects).empty
 

@@ -11,8 +11,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 from scipy.stats import spearmanr
 
-from attribution import study as study_module
-from attribution.credit import compare_models
+from attribution.credit import compare_models, share_credit
 from attribution.models import MODELS
 from attribution.simulate import EXPORTED_AT, won_without
 from attribution.sources.salesforce_export import campaign_ids
@@ -235,23 +234,27 @@ def test_case_knows_every_deal_that_was_won(company, case):
     assert len(case.conversions) == n_won > 5 and case.conversions["value"].sum() == pytest.approx(value)
 
 
-def test_intervals_hold_the_credit_and_do_not_depend_on_the_order(case):
-    conversions = case.conversions.sample(frac=1, random_state=1)
-    credit = study_module.share_credit(case.journeys, "linear")
-    one, other = (study_module._with_interval(rows, conversions)
-                  for rows in (credit, credit.sample(frac=1, random_state=2)))
-    assert_frame_equal(one, other)
-    assert (one["credit_low"] <= one["credit"]).all() and (one["credit"] <= one["credit_high"]).all()
-    assert (one["credit_high"] > one["credit_low"]).any()
+def test_intervals_are_those_of_accounts_drawn_anew(company, case):
+    """The bounds of one campaign's credit, by a plain loop over the accounts drawn."""
+    campaign = case.journeys["campaign_id"].value_counts().index[0]
+    shared = share_credit(case.journeys, "linear")
+    account = case.conversions.set_index("conversion_id")["account_id"].sort_values()
+    earned = shared[shared["campaign_id"] == campaign].groupby("conversion_id")["credit"].sum()
+    by_account = earned.reindex(account.index, fill_value=0.0).groupby(account).sum()
+    drawn = np.random.default_rng(0).multinomial(len(by_account), np.full(len(by_account), 1 / len(by_account)), 500)
+    sums = [sum(n * money for n, money in zip(times, by_account, strict=True)) for times in drawn]
+    row = estimate_credit(case, [campaign], {"linear": ESTIMATES["linear"]}).iloc[0]
+    assert row["credit"] == pytest.approx(by_account.sum())
+    assert [row["credit_low"], row["credit_high"]] == pytest.approx(list(np.percentile(sums, [2.5, 97.5])))
+    assert row["credit_low"] < row["credit"] < row["credit_high"]
 
 
-def test_interval_of_one_account_is_a_point_and_of_two_it_is_all_or_nothing():
-    conversions = pd.DataFrame({"conversion_id": ["d1", "d2"], "account_id": ["a", "b"]})
-    credit = pd.DataFrame({"conversion_id": ["d1", "d2"], "campaign_id": ["ad", None], "credit": [10.0, 4.0]})
-    rows = study_module._with_interval(credit, conversions)
-    assert rows.values.tolist() == [["ad", 10.0, 0.0, 20.0]]      # each account is drawn 0, 1 or 2 times
-    rows = study_module._with_interval(credit, conversions.assign(account_id="a"))
-    assert rows.values.tolist() == [["ad", 10.0, 10.0, 10.0]]
+def test_a_campaign_that_no_deal_met_has_no_credit_and_no_interval(company, case):
+    ids = measure_truth(company)["campaign_id"]
+    unmet = ids[~ids.isin(case.journeys["campaign_id"])]
+    assert len(unmet) > 0
+    rows = estimate_credit(case, unmet)
+    assert (rows["credit"] == 0).all() and rows[["credit_low", "credit_high"]].isna().all(axis=None)
 
 
 def test_a_study_runs_from_end_to_end_and_comes_back_from_its_files(tmp_path):

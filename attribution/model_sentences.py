@@ -1,0 +1,181 @@
+"""What a reader is told of the models' spread, of the settings, and of what a model learned from the data says."""
+
+import pandas as pd
+
+from attribution.language import _, count, in_number, marked, money, number, percent, plain
+from attribution.sensitivity import NO_LIMIT
+
+#: What the columns of these tables are called where other tables call them otherwise, or do not have them.
+MODEL_NAMES = {
+    "model": marked("model"), "setting": marked("setting"), "option": marked("with"),
+    "option_low": marked("lowest with"),
+    "option_high": marked("highest with"), "spread_share": marked("distance, of credit"),
+    "is_chosen": marked("this report's"), "first": marked("most credit"), "second": marked("second"),
+    "third": marked("third"), "n_paths": marked("paths"), "n_converted": marked("of these converted"),
+    "lost_share": marked("lost without it and all below, of conversions"),
+    "lost_value_share": marked("lost without it and all below, of value"),
+    "own_lost_share": marked("without itself alone, of conversions"),
+    "own_lost_value_share": marked("without itself alone, of value"), "n_parts": marked("parts"),
+    "parts_share": marked("sum of its parts, no share of anything"),
+    "caused_value": marked("caused, by the regression"), "caused_low": marked("caused from"),
+    "caused_high": marked("caused to"), "is_outside": marked("credit outside the interval"),
+    "is_clear": marked("interval above zero"),
+}
+SENSITIVITY_COLUMNS = ("campaign_name", "setting", "model", "credit", "credit_low", "option_low", "credit_high",
+                       "option_high", "spread_share")
+OPTION_COLUMNS = ("campaign_name", "setting", "model", "option", "credit", "is_chosen")
+TOP_COLUMNS = ("model", "first", "second", "third")
+LOST_COLUMNS = ("campaign", "n_paths", "n_converted", "lost_share", "lost_value_share", "parts_share",
+                "own_lost_share", "own_lost_value_share")
+CAUSED_COLUMNS = ("campaign_name", "credit", "caused_value", "caused_low", "caused_high", "is_clear", "is_outside")
+_SETTINGS = {"half_life": marked("half-life"), "look_back": marked("look-back"), "linking": marked("linking"),
+             "dialect": marked("vendor")}
+_VENDORS = {"hubspot": "HubSpot", "marketo_measure": "Marketo", "dreamdata": "Dreamdata",
+            "salesforce": "Salesforce"}
+
+
+def name_setting(setting: str) -> str:
+    """Name a setting of the report for a reader.
+
+    >>> name_setting("look_back")
+    'look-back'
+    """
+    return _(_SETTINGS[setting])
+
+
+def name_option(setting: str, option: str) -> str:
+    """Name an option of a setting for a reader.
+
+    >>> name_option("look_back", "90"), name_option("look_back", "none"), name_option("dialect", "hubspot")
+    ('90 days', 'no limit', 'HubSpot')
+    """
+    if setting == "dialect":
+        return _VENDORS.get(option) or _("our reading")
+    if setting == "linking":
+        return _(option)
+    days = None if option == NO_LIMIT else float(option)
+    return _("no limit") if days is None else in_number("{n} day", "{n} days", days).format(n=plain(days))
+
+
+def label_settings(table: pd.DataFrame) -> pd.DataFrame:
+    """Put settings, options and models into a reader's words."""
+    options = {column: [name_option(setting, option) for setting, option in zip(
+        table["setting"], table[column], strict=True)] for column in table if column.startswith("option")}
+    return table.assign(**options, setting=[name_setting(each) for each in table["setting"]],
+                        model=[_(each) for each in table["model"]])
+
+
+def title_sensitivity(ranges: pd.DataFrame) -> str:
+    """Title the settings with the one that moves the campaign in the middle most."""
+    middle = _middle(ranges)
+    if not (middle > 0).any():
+        return _("No setting, turned alone, moves the credit of most campaigns")
+    return _("The {setting} moves credit most: for the middle campaign by {share} of it").format(
+        setting=name_setting(middle.index[0]), share=percent(middle.iloc[0]))
+
+
+def say_sensitivity(ranges: pd.DataFrame, currency: str) -> str:
+    """Say which campaign and setting move most, and how much each setting moves the campaign in the middle."""
+    moved = ranges[ranges["spread_share"] > 0]
+    if not len(moved):
+        return _("No setting, turned alone, moves any campaign's credit.")
+    most = moved.iloc[0]
+    sums = {name: money(most[name], currency) for name in ("credit", "credit_low", "credit_high")}
+    options = {name: name_option(most["setting"], most[name]) for name in ("option_low", "option_high")}
+    first = _("Changed alone, the {setting} moves {campaign} most: from {credit_low} ({option_low}) to {credit_high} "
+              "({option_high}), where this report says {credit}.").format(
+        campaign=most["campaign_name"], setting=name_setting(most["setting"]), **sums, **options)
+    return " ".join([first, _say_middle(ranges), *_say_other_models(ranges)])
+
+
+def _middle(ranges: pd.DataFrame) -> pd.Series:
+    middle = ranges.groupby("setting")["spread_share"].median().reindex(list(_SETTINGS)).dropna()
+    return middle.sort_values(ascending=False, kind="stable")
+
+
+def _say_middle(ranges: pd.DataFrame) -> str:
+    said = ", ".join(f"{name_setting(setting)} {percent(share)}" for setting, share in _middle(ranges).items())
+    among = count(ranges["campaign_id"].nunique(), "campaign")
+    return _("The middle one of the {campaigns} with the most credit moves, from lowest to highest, by this share of "
+             "its credit: {settings}.").format(campaigns=among, settings=said)
+
+
+def _say_other_models(ranges: pd.DataFrame) -> list[str]:
+    """Say which settings are shown by another model than the report's, which has none of their options."""
+    model = ranges.drop_duplicates("setting").set_index("setting")["model"]
+    used, said = model["look_back"], []
+    if model["half_life"] != used:
+        said.append(_("The half-life is that of time decay; this report uses {model}.").format(model=_(used)))
+    if model["dialect"] != used:
+        said.append(_("Vendors read {model} alike; what they read otherwise is {other}.").format(
+            model=_(used), other=_(model["dialect"])))
+    return said
+
+
+def label_tops(tops: pd.DataFrame, currency: str) -> pd.DataFrame:
+    """Write which campaigns each model credits most: one row per model, with the first three and their money."""
+    texts = tops.assign(text=[f"{name} ({money(credit, currency)})" for name, credit in zip(
+        tops["campaign_name"], tops["credit"], strict=True)])
+    wide = texts.pivot(index="model", columns="place", values="text").reindex(
+        index=tops["model"].drop_duplicates(), columns=[1, 2, 3]).fillna("")
+    return wide.set_axis(["first", "second", "third"], axis=1).reset_index().assign(
+        model=[_(each) for each in wide.index])
+
+
+def title_lost(lost: pd.DataFrame) -> str:
+    """Title the removal effects with the programme without which most would be lost."""
+    known = lost[(lost["depth"] == 0) & (lost["lost_value_share"] > 0)]
+    if not len(known):
+        return _("No path that a campaign touched has ended in value, so nothing can be lost")
+    most = known.loc[known["lost_value_share"].idxmax()]
+    return _("By the Markov model {campaign} would be missed most: {share} of the value is lost without it and all "
+             "below it").format(
+        campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
+
+
+def say_lost(lost: pd.DataFrame) -> str:
+    """Say which campaign would be missed most, and why the effects are never added up."""
+    known = lost[lost["lost_value_share"] > 0]
+    if not len(known):
+        return title_lost(lost) + "."
+    leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
+    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the "
+                "conversions.").format(
+        campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
+        for most in leaves.itertuples()]
+    return " ".join([title_lost(lost) + ".", *single, *_say_parts(known), _(
+        "A conversion that met two campaigns is lost without either: removal effects are shown, never added up.")])
+
+
+def _say_parts(known: pd.DataFrame) -> list[str]:
+    """Say of the programme with the most parts' sum that the sum is not its own effect."""
+    whole = known[(known["n_parts"] > 1) & (known["depth"] == 0)]
+    if not len(whole):
+        return []
+    most = whole.loc[whole["parts_share"].idxmax()]
+    return [_("The parts right below {campaign} sum to {sum}, the whole of it is {share}.").format(
+        campaign=most["campaign_name"], sum=percent(most["parts_share"]), share=percent(most["lost_value_share"]))]
+
+
+def title_caused(caused: pd.DataFrame) -> str:
+    """Title the regression with how many campaigns surely caused something."""
+    if not len(caused):
+        return _("The regression has nothing to say of these campaigns")
+    n = int(caused["is_clear"].sum())
+    return _("By the regression {n} of {campaigns} caused more than nothing, 95\u00a0% interval included").format(
+        n=number(n), campaigns=count(len(caused), "campaign"))
+
+
+def say_caused(caused: pd.DataFrame, model: str, currency: str) -> str:
+    """Say how far what a regression says was caused lies from the credit that the report's model gives."""
+    outside = caused[caused["is_outside"]]
+    if not len(outside):
+        return _("The credit by {model} lies within the regression's interval for every campaign shown.").format(
+            model=_(model))
+    away = pd.concat([outside["caused_low"] - outside["credit"], outside["credit"] - outside["caused_high"]], axis=1)
+    most = outside.loc[away.max(axis=1).idxmax()]
+    sums = {name: money(most[name], currency) for name in ("credit", "caused_low", "caused_high")}
+    return _("For {n} of {campaigns} the credit by {model} lies outside the regression's interval, furthest for "
+             "{campaign}: {credit} credited, {caused_low} to {caused_high} caused.").format(
+        n=number(len(outside)), campaigns=count(len(caused), "campaign"), model=_(model),
+        campaign=most["campaign_name"], **sums)

@@ -67,16 +67,12 @@ def title_study(study: pd.DataFrame) -> str:
 def say_study(study: pd.DataFrame, truth: pd.DataFrame) -> str:
     """Say what was done: how many companies, kinds, models and campaigns."""
     n_campaigns = truth.groupby(["kind", "seed"]).size()
-    said = _("{companies} of {kinds} were simulated, each with {low} to {high} campaigns. {models} shared the won "
+    said = _("{companies} ({kinds}) were simulated, each with {low} to {high} campaigns. {n} models shared the won "
              "deals by what the CRM's export tells. None saw the truth: what is lost when a campaign is switched off.")
     return said.format(companies=count(len(n_campaigns), "company", "companies"),
                        kinds=count(study["kind"].nunique(), "kind of company", "kinds of company"),
                        low=number(n_campaigns.min()), high=number(n_campaigns.max()),
-                       models=count(_n_models(study), "model"))
-
-
-def _n_models(study: pd.DataFrame) -> int:
-    return len(set(study["model"]) - {YARDSTICK})
+                       n=number(len(set(study["model"]) - {YARDSTICK})))
 
 
 def say_best(overall: pd.DataFrame) -> str:

@@ -65,11 +65,11 @@ TOTALS = pd.DataFrame({"kind": ["weak_baseline", "strong_baseline", "reference"]
 
 def test_say_study_counts_companies_kinds_models_and_campaigns():
     study = pd.DataFrame({"kind": ["few"] * 4 + ["many"] * 2, "seed": [1, 1, 2, 2, 1, 1],
-                          "model": ["linear", "equal_parts"] * 3})
+                          "model": ["linear", "equal_parts", "linear", "last_touch", "linear", "shapley"]})
     truth = pd.DataFrame({"kind": ["few"] * 4 + ["many"] * 3, "seed": [1, 1, 2, 2, 1, 1, 1]})
     assert say_study(study, truth) == (
-        "3 companies of 2 kinds of company were simulated, each with 2 to 3 campaigns. 1 model shared the won deals by "
-        "what the CRM's export tells. None saw the truth: what is lost when a campaign is switched off.")
+        "3 companies (2 kinds of company) were simulated, each with 2 to 3 campaigns. 3 models shared the won deals "
+        "by what the CRM's export tells. None saw the truth: what is lost when a campaign is switched off.")
     assert title_study(study) == "Which model to believe: 3 companies whose truth is known"
 
 

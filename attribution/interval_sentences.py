@@ -19,8 +19,8 @@ INTERVAL_NAMES = {
 }
 #: The campaign clock with its intervals, each beside its figure.
 INTERVAL_COLUMNS = tuple(each for column in CLOCK_COLUMNS for each in {
-    "credit_with_children": (column, "credit_interval"), "roi": (column, "roi_interval"),
-    "is_cost_incomplete": ("is_thin", column)}.get(column, (column,)))
+    "credit_with_children": (column, "credit_interval"), "roi": (column, "roi_interval", "is_thin")}.get(
+        column, (column,)))
 RANK_COLUMNS = ("path", "credit", "credit_interval", "top_five_share", "roi", "roi_interval", "top_five_roi_share",
                 "n_accounts")
 _OFTEN = 0.05                            # of the resamples: who comes among the best less often is not worth a name
@@ -33,9 +33,9 @@ def name_intervals(names: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def label_intervals(rows: pd.DataFrame) -> pd.DataFrame:
     """Write each row's intervals as a reader's text: credit_interval, roi_interval; blank where there is none."""
-    return rows.assign(**{
-        f"{name}_interval": [_("{low} to\u00a0{high}").format(low=write(low), high=write(high)) if pd.notna(low) else ""
-                             for low, high in zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)]
+    return rows.assign(**{f"{name}_interval": [
+        _("{low}\u00a0to\u00a0{high}").format(low=write(low).removesuffix("\u00a0%"), high=write(high))
+        if pd.notna(low) else "" for low, high in zip(rows[f"{name}_low"], rows[f"{name}_high"], strict=True)]
         for name, write in (("credit", number), ("roi", times))})
 
 

@@ -19,6 +19,7 @@ from attribution.agreement import Agreement
 from attribution.agreement_file import read_agreement
 from attribution.entries import build_entries
 from attribution.funnel import build_conversions
+from attribution.hazard import build_exposure, counterfactual_credit, fit_hazard
 from attribution.intervals import BOUNDS, Draws, bootstrap_credit, draw_markov, share_models
 from attribution.journeys import build_journeys
 from attribution.models import HALF_LIFE_DAYS
@@ -36,6 +37,7 @@ STUDY_FILES = ("which_model.csv", "which_model_truth.csv")
 N_ACCOUNTS, N_PEOPLE = 500, 3000
 N_RESAMPLES, N_TOP = 500, 5
 LOOKBACK_DAYS = 365
+CHANNELS, LEAVES = 1, 2                              # depths of the study's tree
 IDLE_SHARE = 0.01                                    # who caused less than this of all caused nothing worth seeing
 
 #: Strong, weak, idle and harmful campaigns, and some that seek out companies already buying; read as world.PLAN is.
@@ -138,6 +140,16 @@ def _drawn(case: Case, model: str) -> pd.DataFrame:
                          "credit_low": low, "credit_high": high})
 
 
+def _by_hazard(case: Case, depth: int) -> pd.DataFrame:
+    """Take what the regression says would be lost without a campaign; nothing where it has too little to go by."""
+    try:
+        hazard = fit_hazard(build_exposure(case.crm, case.agreement), case.crm.campaigns, depth=depth)
+    except TableError:
+        return pd.DataFrame(columns=["campaign_id", "credit", "credit_low", "credit_high"])
+    return counterfactual_credit(hazard).rename(columns={
+        "caused_value": "credit", "caused_low": "credit_low", "caused_high": "credit_high"})
+
+
 def _in_equal_parts(case: Case) -> pd.DataFrame:
     """Give every campaign that has any touch the same: what a model has to beat."""
     met = case.journeys["campaign_id"].dropna().unique()
@@ -150,6 +162,7 @@ YARDSTICK = "equal_parts"
 #: Every model of the study; equal_parts is none, but what they all have to beat.
 ESTIMATES: dict[str, Estimate] = {
     **{name: partial(_drawn, model=name) for name in (*report_models(HALF_LIFE_DAYS["ours"]), "markov")},
+    "hazard": partial(_by_hazard, depth=CHANNELS), "hazard_each": partial(_by_hazard, depth=LEAVES),
     YARDSTICK: _in_equal_parts}
 
 
@@ -157,13 +170,14 @@ def estimate_credit(case: Case, campaign_id: Iterable[str],
                     estimates: dict[str, Estimate] = ESTIMATES) -> pd.DataFrame:
     """Ask every model what each campaign earned, up to the day of the export.
 
-    Returns one row per model and campaign asked about: model, campaign_id, credit (0 where the model has none for it),
-    credit_low and credit_high (blank where it does not say).
+    Returns one row per model and campaign asked about: model, campaign_id, credit (0 where the model has none for it,
+    blank where it has none for any), credit_low and credit_high (blank where it does not say).
     """
     asked, columns = list(campaign_id), ["credit", "credit_low", "credit_high"]
     said = [estimate(case).set_index("campaign_id").reindex(index=asked, columns=columns).rename_axis("campaign_id")
             .reset_index().assign(model=name) for name, estimate in estimates.items()]
-    table = pd.concat(said, ignore_index=True).fillna({"credit": 0.0})
+    table = pd.concat([rows.fillna({"credit": 0.0}) if rows["credit"].notna().any() else rows for rows in said],
+                      ignore_index=True)
     return table[["model", "campaign_id", *columns]].astype(dict.fromkeys(columns, float))
 
 
@@ -253,7 +267,7 @@ def _judge(rows: pd.DataFrame) -> dict[str, float]:
     has_interval = rows["credit_low"].notna() & expected.notna()
     is_held = expected.between(rows["credit_low"], rows["credit_high"])[has_interval]
     return {
-        "n_deals": int(rows["n_deals"].iloc[0]), "credit": round(credit.sum(), 2),
+        "n_deals": int(rows["n_deals"].iloc[0]), "credit": round(credit.sum(min_count=1), 2),
         "caused": round(rows["caused"].sum(), 2), "caused_together": rows["caused_together"].iloc[0],
         "error": round((credit - expected).abs().mean(), 2),
         "error_realised": round((credit - rows["caused"]).abs().mean(), 2),

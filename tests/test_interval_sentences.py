@@ -86,7 +86,8 @@ def test_label_intervals_leave_a_blank_blank():
                          "roi_high": [np.nan, 0.25]})
     said = label_intervals(rows)
     assert [plain(text) for text in said["credit_interval"]] == ["1,000 to 2,500", ""]
-    assert [plain(text) for text in said["roi_interval"]] == ["", "−50 % to +25 %"]
+    assert [plain(text) for text in said["roi_interval"]] == ["", "−50 to +25 %"]
+    assert not any(" " in text for column in ("credit_interval", "roi_interval") for text in said[column])
 
 
 def test_interval_columns_stand_beside_their_figures():
@@ -94,7 +95,7 @@ def test_interval_columns_stand_beside_their_figures():
     columns = list(INTERVAL_COLUMNS)
     for figure, interval in (("credit_with_children", "credit_interval"), ("roi", "roi_interval")):
         assert columns[columns.index(figure) + 1] == interval
-    assert "is_thin" in columns
+    assert columns[columns.index("roi_interval") + 1] == "is_thin"
 
 
 def test_name_intervals_keep_other_names():

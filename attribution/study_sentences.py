@@ -13,7 +13,8 @@ KIND_NAMES = {
     "long_cycle": marked("long sales cycle"), "few_touches": marked("few touches"),
     "many_touches": marked("many touches"), "weak_baseline": marked("few buy unprompted"),
     "strong_baseline": marked("many buy unprompted"), "retargeting": marked("much retargeting")}
-MODEL_NAMES = {YARDSTICK: marked("the same to each")}
+MODEL_NAMES = {YARDSTICK: marked("the same to each"), "hazard": marked("regression by channel"),
+               "hazard_each": marked("regression by campaign")}
 #: What a column is called in the study's tables.
 STUDY_NAMES = {
     "kind": "kind of company", "model": "model", "n_seeds": "companies", "n_deals": "deals won, mean",
@@ -139,9 +140,9 @@ def say_coverage(summary: pd.DataFrame) -> str:
 def say_totals(totals: pd.DataFrame) -> str:
     """Say how much more is shared out than all campaigns together caused."""
     low, high = (totals.loc[totals["times"].sort_values(kind="stable").index[end]] for end in (0, -1))
-    return _("Every rule shares out all that campaigns touched. That is {low} times what they caused together where it "
-             "is nearest ({low_kind}), and {high} times where it is farthest ({high_kind}): part of the credit belongs "
-             "to nobody, and no rule can say so.").format(
+    return _("Every rule and the Markov model share out all that campaigns touched. That is {low} times what they caused "
+             "together where it is nearest ({low_kind}), and {high} times where it is farthest ({high_kind}): part of the "
+             "credit belongs to nobody, and no rule can say so.").format(
         low=number(low["times"], 1), low_kind=name_kind(low["kind"]), high=number(high["times"], 1),
         high_kind=name_kind(high["kind"]))
 

@@ -324,13 +324,14 @@ def pick_lost(lost: pd.DataFrame, n: int = 20) -> pd.DataFrame:
 def caused_beside_credit(caused: pd.DataFrame, returns: pd.DataFrame) -> pd.DataFrame:
     """Set what a regression says a campaign caused beside the credit that a model gives it, with children.
 
-    Returns one row per campaign of `caused`, the largest credit first: the campaign's place in the tree, credit,
-    caused_value, caused_low, caused_high (money; the interval's ends), is_outside (the credit lies outside the
-    interval), is_clear (the interval lies above 0).
+    Returns one row per campaign of `caused` of which it says anything, the largest credit first: the campaign's place
+    in the tree, credit, caused_value, caused_low, caused_high (money; the interval's ends), is_outside (the credit lies
+    outside the interval), is_clear (the interval lies above 0).
     """
     rows = returns[["campaign_id", "campaign_name", "path", "depth", "is_leaf", "credit_with_children"]].rename(
         columns={"credit_with_children": "credit"}).merge(
-        caused[["campaign_id", "caused_value", "caused_low", "caused_high"]], on="campaign_id", validate="one_to_one")
+        caused[["campaign_id", "caused_value", "caused_low", "caused_high"]].dropna().astype({"campaign_id": "str"}),
+        on="campaign_id", validate="one_to_one")
     is_outside = (rows["credit"] < rows["caused_low"]) | (rows["credit"] > rows["caused_high"])
     return rows.assign(is_outside=is_outside, is_clear=rows["caused_low"] > 0).sort_values(
         ["credit", "campaign_id"], ascending=[False, True], ignore_index=True)

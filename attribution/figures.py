@@ -85,10 +85,18 @@ def plot_roi(returns: pd.DataFrame, title: str, currency: str, outcome: Outcome 
         traces[-1].update(error_x=WHISKER, hovertemplate=traces[-1].hovertemplate + "<br>%{customdata}")
     switch = _switch(models, model, title, lambda each: _lengths(each.set_index("campaign_id").loc[
         rows["campaign_id"]], bars), lambda each: title_roi(each[each["campaign_id"].isin(returns["campaign_id"])]))
-    return draw(traces, title, _height(returns), xaxis={"title": currency, "rangemode": "tozero"},
+    return draw(traces, title, _height(returns), xaxis={"title": _money_axis(rows, currency, outcome),
+                                                        "rangemode": "tozero"},
                 yaxis=_campaign_axis(rows) | _range(groups, 0), bargap=0.35,
                 margin={"l": 10, "r": 110, "t": 90, "b": 10}, **_menus(switch, _opening(groups, title))
                 ).update(data=_each(_lengths(rows, bars)))
+
+
+def _money_axis(rows: pd.DataFrame, currency: str, outcome: Outcome) -> str:
+    if "credit_low" not in rows:
+        return currency
+    return (_("{currency}; thin line: 95\u00a0% interval of the expected credit") if outcome.is_expected else
+            _("{currency}; thin line: 95\u00a0% interval of the won credit")).format(currency=currency)
 
 
 def _earnings(rows: pd.DataFrame, outcome: Outcome) -> list[tuple]:

@@ -132,11 +132,11 @@ def _find_months(months: pd.DataFrame, account: np.ndarray, number: np.ndarray) 
 
 
 def _date_deals(crm: CRM, accounts: pd.DataFrame, agreement: Agreement) -> pd.DataFrame:
-    """Give each account's deals the months in which they were made and ended; one not yet over ends in no month."""
+    """Give each account's deals the months in which they were made and ended; one that is still open ends in none."""
     deals, today = crm.opportunities.sort_values("opportunity_id"), agreement.local_day(crm.as_of)
     is_lapsed = find_lapsed(deals, today)
     ends_on = deals["close_on"] + pd.to_timedelta(np.where(is_lapsed, LAPSED_AFTER_DAYS, 0), unit="D")
-    is_over = (deals["is_closed"] | deals["is_won"] | is_lapsed) & (ends_on <= today)
+    is_over = deals["is_closed"] | deals["is_won"] | is_lapsed
     dated = pd.DataFrame({
         "account": find_rows(deals["account_id"], accounts["account_id"]),
         "made": _month_numbers(agreement.day_of(deals["created_at"])),
@@ -232,8 +232,8 @@ def fit_hazard(panel: Panel, campaigns: pd.DataFrame, *, depth: int = 1, on_orph
     before, log employees (the mean where unknown, and a flag), log months since the record was made, a linear trend in
     years, which costs one coefficient where quarters cost eight, and in winning the months that the deal is open. A
     flag is left out where fewer than 10 of either kind had the event, and so is what does not vary.
-    A campaign of that depth with fewer than 10 events among the months exposed to it, and the least exposed until there
-    are 10 events for each, are put together as "(other campaigns)", which has no term where it is too few as well.
+    Campaigns of that depth with fewer than 10 events in the months exposed to them, and those with the fewest until
+    there are 10 events for each term, are put together as "(other campaigns)", without a term where these are too few.
     Errors are robust, clustered by account: its months hang together.
     Returns a Hazard, whose `terms` has one row per equation and term: equation, term, campaign_id, coefficient,
     hazard_ratio, hazard_ratio_low, hazard_ratio_high (95 %), n_conversions (events in exposed months; of a control
@@ -276,7 +276,10 @@ def _merge_small(exposure: sparse.csr_array, groups: pd.Series, events: np.ndarr
     """Put the groups together that have too few events for a coefficient; null where even these are too few."""
     n = _count_exposed(_sum_groups(exposure, groups), events)
     named = n.drop(OTHER, errors="ignore").sort_values(kind="stable")
-    few = named.index[(named < LEAST) | (np.arange(len(named), 0, -1) > events.sum() // LEAST)]
+    most = events.sum() // LEAST
+    if (named < LEAST).any() or len(n) > min(len(named), most):
+        most -= 1                                    # the others take a coefficient too
+    few = named.index[(named < LEAST) | (np.arange(len(named), 0, -1) > most)]
     merged = groups.where(~groups.isin(few), OTHER)
     n_other = _count_exposed(_sum_groups(exposure, merged), events).get(OTHER, LEAST)
     return merged.mask((merged == OTHER) & (n_other < LEAST))
@@ -361,7 +364,8 @@ def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) 
     Returns one row per campaign in the tree's reading order: campaign_id, campaign_name, path, depth, is_leaf,
     n_caused (won deals), caused_value (money), caused_low, caused_high (95 % percentiles of coefficients drawn from
     their robust covariance; the expected worth of an event is held fixed). Each is the sum over the panel's months of
-    (hazard - hazard with that exposure at zero) x what the event is worth, for openings and wins. It may be negative,
+    (hazard - hazard with that exposure at zero) x what the event is worth, for openings and wins. The interval holds a
+    known effect as often as promised with 400 companies, too seldom (86 %) with 80. What is caused may be negative,
     is not the sum of what stands below it, and the campaigns' do not add up to what was won. Blank where no company
     that is followed had met the campaign before a month began, or it has no coefficient.
     """
@@ -377,10 +381,24 @@ def counterfactual_credit(hazard: Hazard, *, n_draws: int = 400, seed: int = 0) 
         caused_high=high.round(2))
 
 
+def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise") -> pd.DataFrame:
+    """Estimate what each campaign caused by the usual panel and terms: of channels, or of the roots of a flat tree.
+
+    Returns the rows of counterfactual_credit; none where the deals are too few, or too alike in what they met, to fit.
+    """
+    deepest = describe_tree(crm.campaigns, on_orphan)["depth"].max()
+    try:
+        panel = build_exposure(crm, agreement)
+        return counterfactual_credit(fit_hazard(panel, crm.campaigns, depth=min(deepest, 1), on_orphan=on_orphan))
+    except TableError:
+        return pd.DataFrame(columns=["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_caused",
+                                     "caused_value", "caused_low", "caused_high"])
+
+
 def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray], n_draws: int,
           rng: np.random.Generator) -> np.ndarray:
     """Sum up the deals and the money that an equation loses without each node: by node, the two, by draw (0: none)."""
-    drawn = rng.multivariate_normal(equation.coefficients, equation.covariance, n_draws, method="eigh")
+    drawn = rng.multivariate_normal(equation.coefficients, equation.covariance, n_draws, method="cholesky")
     drawn = np.vstack([equation.coefficients, drawn])
     exposure, term = panel.exposure[equation.rows].tocsc(), equation.design.columns.get_indexer(equation.groups)
     term = np.where(equation.groups.isna(), -1, term)

@@ -41,9 +41,10 @@ def label_intervals(rows: pd.DataFrame) -> pd.DataFrame:
 
 def say_intervals(outcome: Outcome = WON) -> str:
     """Say what the intervals are, and what they are not."""
-    text = _("The 95\u00a0% intervals say between what a figure would have come out, had chance sent as many accounts "
-             "of the same kind. They know nothing of what would have happened without the campaign. With few accounts "
-             "behind it, fewer than {n}, an interval is too narrow.").format(n=number(LEAST_ACCOUNTS))
+    text = _("The 95\u00a0% intervals say between what a figure would have come out, had chance sent other accounts of "
+             "the same kind, as many or fewer or more. They know nothing of what would have happened without the "
+             "campaign. With few accounts behind it, fewer than {n}, an interval is too narrow.").format(
+        n=number(LEAST_ACCOUNTS))
     worth = _("The worth of one {stage} is taken as known.").format(stage=name_stage(outcome.stage))
     return f"{text} {worth}" if outcome.is_expected else text
 

@@ -187,6 +187,11 @@ def at_depth(returns: pd.DataFrame, depth: int) -> pd.DataFrame:
     return returns[(returns["depth"] == depth) & returns["campaign_id"].notna()]
 
 
+def channels(returns: pd.DataFrame) -> pd.DataFrame:
+    """Keep the campaigns right below a root, such as channels, or the roots of a tree that has nothing below them."""
+    return at_depth(returns, int(min(returns["depth"].max(), 1)))
+
+
 def leaves(returns: pd.DataFrame) -> pd.DataFrame:
     """Keep the campaigns with none below them, without "(unattributed)"."""
     return returns[returns["is_leaf"] & returns["campaign_id"].notna()]

@@ -8,6 +8,7 @@ import sys
 from time import perf_counter
 
 import numpy as np
+from scipy.optimize import brentq
 
 N_RESAMPLES = 1000
 
@@ -38,27 +39,36 @@ def _print(step: str, start: float) -> float:
     return perf_counter()
 
 
-def try_coverage(n_companies: int = 1000) -> None:
-    """Simulate companies whose truth is known, and print how often a campaign's interval and that of all hold it."""
-    print("| accounts that buy | of a campaign's | a campaign holds | all money holds |\n|---|---|---|---|")
-    for n_mean, met in ((120, 0.6), (40, 0.6), (120, 0.1), (120, 0.03)):
-        for is_given, said in ((True, "as given"), (False, "by chance, too")):
-            held = np.mean([_holds(n_mean, met, is_given, seed) for seed in range(n_companies)], axis=0)
-            touched = n_mean * (1 - (1 - met) * np.exp(-met / 2))
-            print(f"| {n_mean}, {said} | {touched:.0f} | {held[0]:.0%} | {held[1]:.0%} |", flush=True)
+def try_coverage(n_companies: int = 4000) -> None:
+    """Simulate companies whose truth is known, and print how often the interval of a campaign and of all money hold it.
+
+    The campaign is met by so many of 120 accounts that buy; all money is of so many.
+    """
+    print("| accounts behind it | a campaign's holds | all money's holds | as many buy each time: a campaign's | "
+          "all money's |\n|---|---|---|---|---|")
+    for n_behind in (5, 8, 10, 12, 15, 20, 30, 80):
+        held = [np.mean([_holds(*company, is_given, seed) for seed in range(n_companies)])
+                for is_given in (False, True) for company in ((120, _met_by(n_behind / 120)), (n_behind, None))]
+        print(f"| {n_behind} | {' | '.join(f'{share:.1%}' for share in held)} |", flush=True)
 
 
-def _holds(n_mean: int, met: float, is_given: bool, seed: int) -> list[bool]:
+def _met_by(share: float) -> float:
+    """Give the share of deals to meet, so that this share of the accounts, of 1 + Poisson(0.5) deals each, is met."""
+    return brentq(lambda met: 1 - (1 - met) * np.exp(-met / 2) - share, 0, 1)
+
+
+def _holds(n_mean: int, met: float | None, is_given: bool, seed: int) -> bool:
     """Let each account buy 1 + Poisson(0.5) times for Gamma(2, 50); a campaign met gets Beta(2, 2) of a deal."""
     from attribution.intervals import BOUNDS, draw_weights
     rng = np.random.default_rng(seed)
     n_accounts = n_mean if is_given else rng.poisson(n_mean)
     n_deals = 1 + rng.poisson(0.5, n_accounts)
-    account, value = np.repeat(np.arange(n_accounts), n_deals), rng.gamma(2, 50, n_deals.sum())
-    credit = np.where(rng.random(len(value)) < met, value * rng.beta(2, 2, len(value)), 0.0)
-    weights, truth = draw_weights(n_accounts, n_resamples=N_RESAMPLES, seed=seed), n_mean * 1.5 * 100
-    bounds = [np.percentile(np.bincount(account, money, n_accounts) @ weights, BOUNDS) for money in (credit, value)]
-    return [low <= true <= high for (low, high), true in zip(bounds, (truth * met / 2, truth), strict=True)]
+    account, money = np.repeat(np.arange(n_accounts), n_deals), rng.gamma(2, 50, n_deals.sum())
+    if met is not None:
+        money = np.where(rng.random(len(money)) < met, money * rng.beta(2, 2, len(money)), 0.0)
+    drawn = np.bincount(account, money, n_accounts) @ draw_weights(n_accounts, n_resamples=N_RESAMPLES, seed=seed)
+    low, high = np.percentile(drawn, BOUNDS)
+    return low <= n_mean * 1.5 * 100 * (1 if met is None else met / 2) <= high
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["coverage"]:

@@ -15,7 +15,7 @@ from attribution.figures import (
     plot_split,
     plot_tree,
 )
-from attribution.funnel import Outcome
+from attribution.funnel import WON, Outcome
 
 EVIL = "<img src=x onerror=alert(1)> & =cmd"
 SAFE = "&lt;img src=x onerror=alert(1)&gt; &amp; =cmd"
@@ -147,6 +147,21 @@ def test_plot_roi_draws_the_interval_over_the_end_of_the_credit_under_each_model
     assert [text.replace("\u00a0", " ") for text in traces["customdata"][2]] == [
         "95 % interval 190 to 230", "95 % interval 240 to 280", "", "95 % interval 440 to 480"]
     assert "error_x" not in traces_of(plot_roi(returns, "t", "EUR"))["credit: won"]
+
+
+def test_plot_roi_says_what_its_thin_lines_are(returns):
+    mqls = Outcome("mql", 250.0)
+    drawn = with_intervals(returns)
+    for rows, outcome, title in ((drawn, WON, "EUR; thin line: 95 % interval of the won credit"),
+                                 (drawn, mqls, "EUR; thin line: 95 % interval of the expected credit"),
+                                 (returns, WON, "EUR"), (returns, mqls, "EUR")):
+        assert plot_roi(rows, "t", "EUR", outcome).layout.xaxis.title.text.replace("\u00a0", " ") == title
+
+
+def test_plot_roi_says_what_its_thin_lines_are_in_finnish(finnish, returns):
+    for outcome, credit in ((WON, "voitetun"), (Outcome("mql", 250.0), "odotetun")):
+        said = plot_roi(with_intervals(returns), "t", "EUR", outcome).layout.xaxis.title.text
+        assert said.replace("\u00a0", " ") == f"EUR; ohut viiva: {credit} hyvityksen 95 %:n luottamusväli"
 
 
 def test_plot_roi_opens_a_row(returns):

@@ -19,6 +19,7 @@ from attribution.roi import (
     at_depth,
     between,
     campaign_roi,
+    channels,
     choose_model,
     count_name,
     credit_stages,
@@ -401,3 +402,9 @@ def test_extend_births_adds_the_next_local_day_where_a_record_is_made(agreement,
     extended = extend_births(born, dataclasses.replace(agreement, stages=stages), "first")
     assert extended["converted_at"].tolist() == [pd.Timestamp(until)]
     assert born["converted_at"].tolist() == [pd.Timestamp("2026-10-25T10:00:00Z")]
+
+
+def test_channels_are_right_below_the_roots_or_are_the_roots():
+    deep = pd.DataFrame({"campaign_id": ["prog", "ads", "search", None], "depth": [0, 1, 2, 0]})
+    assert channels(deep)["campaign_id"].tolist() == ["ads"]
+    assert channels(deep[deep["depth"] == 0])["campaign_id"].tolist() == ["prog"]

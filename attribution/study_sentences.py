@@ -141,8 +141,8 @@ def say_totals(totals: pd.DataFrame) -> str:
     """Say how much more is shared out than all campaigns together caused."""
     low, high = (totals.loc[totals["times"].sort_values(kind="stable").index[end]] for end in (0, -1))
     said = _("Every rule and the Markov model share out all that campaigns touched. That is {low} times what they "
-             "caused together where it is nearest ({low_kind}), and {high} times where it is farthest ({high_kind}): part "
-             "of the credit belongs to nobody, and no rule can say so.")
+             "caused together where it is nearest ({low_kind}), and {high} times where it is farthest ({high_kind}): "
+             "part of the credit belongs to nobody, and no rule can say so.")
     return said.format(
         low=number(low["times"], 1), low_kind=name_kind(low["kind"]), high=number(high["times"], 1),
         high_kind=name_kind(high["kind"]))

@@ -16,6 +16,7 @@ import pandas as pd
 
 from attribution.agreement_file import find_beside
 from attribution.sources import describe_columns, find_folder, list_files
+from attribution.study import STUDY_FILES
 from attribution.tables import TableError
 
 ROOT = Path(__file__).parents[1]
@@ -29,7 +30,7 @@ CHANGES = ["file", "row", "column", "before", "after"]
 
 
 def find_inputs(notebook: str | Path, parameters: dict, report: str = "") -> dict[str, Path]:
-    """Find everything a report is made from: the export's files, agreement, spend ledger, notebook, lock.
+    """Find everything a report is made from: the export's files, agreement, spend ledger, or a study; notebook, lock.
 
     Returns name → path; the name is the same wherever the files lie. A month to compare with counts by its manifest and
     the executed notebook of the same report.
@@ -57,7 +58,8 @@ def find_settings(data_dir: str) -> list[Path]:
 
 
 def _data_files(data_dir: str) -> dict[str, Path]:
-    return list_files(data_dir) | {path.name: path for path in find_settings(data_dir)}
+    study = {name: find_folder(data_dir) / name for name in STUDY_FILES}
+    return list_files(data_dir) | {path.name: path for path in find_settings(data_dir)} | study
 
 
 def _previous_files(previous: str, report: str) -> dict[str, Path]:

@@ -20,8 +20,10 @@ from attribution.world import (
     N_WEEKS,
     OUT,
     PLAN,
+    SAMPLE,
     SQL,
     UNKNOWN,
+    Factors,
     History,
     World,
     make_world,
@@ -195,7 +197,8 @@ def _record_deals(world: World, history: History) -> pd.DataFrame:
     deals = history.opened.merge(closed, on=keys, how="left", validate="1:1")
     deals = pd.concat([_old_deals(world), deals], ignore_index=True)
     account, n_deal, week = (deals[column].to_numpy() for column in (*keys, "week"))
-    yet_to = np.maximum(week + 9 + 24 * uniform(world.seed, "life", account, n_deal), N_WEEKS + 2)
+    cycle, life = world.factors.cycle, uniform(world.seed, "life", account, n_deal)
+    yet_to = np.maximum(week + 9 * cycle + 24 * cycle * life, N_WEEKS + 2)
     last_week, is_lapsed = deals["last_week"].fillna(pd.Series(yet_to)).astype(int), deals["is_lapsed"].eq(True)
     return deals.assign(
         deal_id=np.arange(len(deals)), is_closed=deals["last_week"].notna() & ~is_lapsed, is_lapsed=is_lapsed,
@@ -571,13 +574,14 @@ class Company:
     tables: dict[str, pd.DataFrame]
 
 
-def simulate_company(seed: int, n_accounts: int = 600, n_people: int = 4000, plan: str = PLAN) -> Company:
+def simulate_company(seed: int, n_accounts: int = 600, n_people: int = 4000, plan: str = PLAN,
+                     factors: Factors = SAMPLE) -> Company:
     """Simulate a company from November 2024 to the end of 2026.
 
     Returns the world, from which any campaign can be switched off, and the tables of record_company.
     Raises ValueError for a negative seed, or fewer people than companies.
     """
-    world = make_world(seed, n_accounts, n_people, plan)
+    world = make_world(seed, n_accounts, n_people, plan, factors)
     return Company(world, record_company(world, run_weeks(world)))
 
 

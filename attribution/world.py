@@ -115,10 +115,23 @@ UNKNOWN, LEAD, MQL, SQL, CONTACT, OUT = range(6)
 
 
 @dataclass(frozen=True)
+class Factors:
+    """What sets a company apart from the sample one, by how many times; 1 everywhere is the sample one."""
+
+    cycle: float = 1.0                               # how long a deal lasts
+    reach: float = 1.0                               # how many people each campaign may meet
+    baseline: float = 1.0                            # how readily companies turn up and buy without any campaign
+
+
+SAMPLE = Factors()
+
+
+@dataclass(frozen=True)
 class World:
     """Everything fixed before the first week: who there is, the campaign tree, and who may meet what when."""
 
     seed: int
+    factors: Factors
     accounts: pd.DataFrame
     people: pd.DataFrame
     campaigns: pd.DataFrame
@@ -207,7 +220,7 @@ def _read_leaf(cells: list[str]) -> tuple:
     return (*cells[0].split(), rule, float(reach), float(response_rate), *map(float, cells[2].split()), cost)
 
 
-def make_world(seed: int, n_accounts: int, n_people: int, plan: str = PLAN) -> World:
+def make_world(seed: int, n_accounts: int, n_people: int, plan: str = PLAN, factors: Factors = SAMPLE) -> World:
     """Make the companies, the people, the campaigns, and who may meet which campaign in which week.
 
     Raises ValueError for a negative seed, or fewer people than companies.
@@ -220,7 +233,8 @@ def make_world(seed: int, n_accounts: int, n_people: int, plan: str = PLAN) -> W
     people = _make_people(seed, accounts, n_people)
     campaigns = _make_campaigns(plan, n_people / 4000)
     eagerness = (0.6 + 0.8 * accounts["fit"].to_numpy())[people["account_id"]]
-    return World(seed, accounts, people, campaigns, _schedule_meetings(seed, eagerness, campaigns))
+    campaigns["reach"] *= factors.reach
+    return World(seed, factors, accounts, people, campaigns, _schedule_meetings(seed, eagerness, campaigns))
 
 
 def _make_accounts(seed: int, n_accounts: int) -> pd.DataFrame:
@@ -288,6 +302,7 @@ class _Run:
 
     def __init__(self, world: World, switched_off: frozenset[int]):
         self.seed, self.world = world.seed, world
+        self.cycle, self.baseline = world.factors.cycle, world.factors.baseline
         self.account = world.people["account_id"].to_numpy()
         self.first_person = np.searchsorted(self.account, np.arange(len(world.accounts)))
         self.fit = world.accounts["fit"].to_numpy()
@@ -340,7 +355,9 @@ class _Run:
 
     def _note(self, table: str, **columns) -> None:
         size = next(len(values) for values in columns.values() if np.ndim(values))
-        self.log[table].append({name: np.broadcast_to(values, size) for name, values in columns.items()})
+        if size or not self.log[table]:
+            self.log[table].append({name: values if np.ndim(values) else np.full(size, values)
+                                    for name, values in columns.items()})
 
     def _by_account(self, step: str, only: np.ndarray) -> np.ndarray:
         return np.add.reduceat(self.interest[STEPS.index(step)] * only, self.first_person)
@@ -367,7 +384,7 @@ class _Run:
 
     def _open_deals(self, week: int) -> None:
         pull = self._by_account("opportunity", self.stage == CONTACT)
-        alone = np.where(self.is_customer, 0.008, 0.0044 * self.fit)
+        alone = self.baseline * np.where(self.is_customer, 0.008, 0.0044 * self.fit)
         self.deal_pace += ~self.is_open * (alone + 0.5 * np.maximum(pull, 0))
         called = np.flatnonzero(~self.is_open & (self.deal_pace >= self.deal_patience))
         self._open(week, called, self._likeliest_buyer(called), is_from_lead=False)
@@ -392,7 +409,7 @@ class _Run:
                    is_existing=self.is_customer[account])
         self.is_open[account] = True
         self.progress[account] = 0
-        self.duration[account] = 9 + 24 * uniform(self.seed, "duration", account, n_deal) ** 1.3
+        self.duration[account] = self.cycle * (9 + 24 * uniform(self.seed, "duration", account, n_deal) ** 1.3)
         self._enter(week, buyer[self.stage[buyer] != CONTACT], CONTACT)
 
     def _enter(self, week: int, person: np.ndarray, stage: int) -> None:
@@ -411,11 +428,13 @@ class _Run:
         self.pace += np.where(self.stage == SQL, 0.05 + 0.09 * self.person_fit + self.interest[3], 0)
 
     def _become_known(self, week: int, before: np.ndarray) -> None:
-        by_chance = uniform(self.seed, "known by chance", np.arange(len(before)), week) < 0.0034
-        self._enter(week, np.flatnonzero((before == UNKNOWN) & by_chance), LEAD)
+        unknown = np.flatnonzero(before == UNKNOWN)
+        by_chance = uniform(self.seed, "known by chance", unknown, week) < 0.0034 * self.baseline
+        self._enter(week, unknown[by_chance], LEAD)
 
     def _become_mql(self, week: int, before: np.ndarray) -> None:
-        self.pace += np.where(before == LEAD, 0.0030 + np.maximum(self.interest[1], 0) * (0.3 + self.person_fit), 0)
+        pull = 0.0030 * self.baseline + np.maximum(self.interest[1], 0) * (0.3 + self.person_fit)
+        self.pace += np.where(before == LEAD, pull, 0)
         person = np.flatnonzero((before == LEAD) & (self.pace >= self.patience))
         self._enter(week, person, MQL)
         is_called = uniform(self.seed, "is called", person, self.n_entry[person]) > 0.2

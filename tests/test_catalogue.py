@@ -18,6 +18,7 @@ from attribution.sentences import _EXPECTED_NAMES, _FIGURES, _TABLE_TITLES, NAME
 from attribution.showing import column_name
 from attribution.sla_sentences import LEVER_NAMES, RESPONSE_NAMES, STEP_NAMES
 from attribution.sources.salesforce import _CONSEQUENCES
+from attribution.study_sentences import STUDY_NAMES
 from attribution.tables import SCHEMAS
 from attribution.workbook import find_tables
 
@@ -35,7 +36,7 @@ SHEET = 1
 
 #: What columns are called in some tables alone.
 NAMES_OF_TABLES = {*INTERVAL_NAMES.values(), *MODEL_NAMES.values(), *STEP_NAMES.values(), *RESPONSE_NAMES.values(),
-                   *LEVER_NAMES.values()}
+                   *LEVER_NAMES.values(), *STUDY_NAMES.values()}
 
 
 def calls_in(source, *names):

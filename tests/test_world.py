@@ -3,7 +3,18 @@ import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
 
-from attribution.world import CONTACT, LEAD, N_WEEKS, UNKNOWN, make_world, pick, read_plan, run_weeks, uniform
+from attribution.world import (
+    CONTACT,
+    LEAD,
+    N_WEEKS,
+    UNKNOWN,
+    Factors,
+    make_world,
+    pick,
+    read_plan,
+    run_weeks,
+    uniform,
+)
 
 PLAN = """
 Growth
@@ -181,3 +192,43 @@ def test_nobody_meets_a_campaign_after_opting_out(world, history):
     opts_out = world.people["opts_out_week"]
     assert (opts_out < N_WEEKS).sum() > 5
     assert (history.met["week"] < opts_out.loc[history.met["person_id"]].to_numpy()).all()
+
+
+def other_company(**factors):
+    world = make_world(5, 60, 400, PLAN, Factors(**factors))
+    return world, run_weeks(world)
+
+
+def weeks_to_close(history):
+    deals = history.opened.merge(history.closed, on=["account_id", "n_deal"], suffixes=("", "_closed"), validate="1:1")
+    assert len(deals) > 20
+    return deals["week_closed"] - deals["week"]
+
+
+def test_factors_of_1_are_the_sample_company(world, history):
+    other, theirs = other_company(cycle=1.0, reach=1.0, baseline=1.0)
+    assert_frame_equal(other.meetings, world.meetings)
+    for name in TABLES:
+        assert_frame_equal(getattr(history, name), getattr(theirs, name))
+
+
+@pytest.mark.parametrize(("cycle", "shortest", "longest"), [(0.4, 3, 14), (1.0, 6, 34)])
+def test_cycle_sets_how_long_a_deal_lasts(cycle, shortest, longest):
+    """At most cycle x 33 weeks, and at the least cycle x 9 of them, passed at the pace of 1.6 at which warmth ends."""
+    weeks = weeks_to_close(other_company(cycle=cycle)[1])
+    assert shortest <= weeks.min() and longest * 0.7 < weeks.max() <= longest
+
+
+def test_reach_sets_how_many_may_meet_a_campaign_and_keeps_those_who_did(world):
+    few, many = (other_company(reach=reach)[0].meetings for reach in (0.5, 1.1))
+    sizes = [len(few), len(world.meetings), len(many)]
+    assert sizes[0] == pytest.approx(0.5 * sizes[1], rel=0.1) and sizes[2] == pytest.approx(1.1 * sizes[1], rel=0.03)
+    for fewer, more in ((few, world.meetings), (world.meetings, many)):
+        assert len(fewer.merge(more, validate="1:1")) == len(fewer)
+
+
+def test_baseline_sets_how_many_buy_without_any_campaign():
+    none = frozenset([SEARCH, LATE, IDLE, BANNER, OFFER])
+    opened = [len(run_weeks(make_world(5, 200, 800, PLAN, Factors(baseline=baseline)), none).opened)
+              for baseline in (0.0, 0.5, 1.0, 2.0)]
+    assert opened == sorted(opened) and opened[3] > 1.5 * opened[2] > 2 * opened[1] > 2 * opened[0]

@@ -25,7 +25,8 @@ from attribution.tables import check_refs, find_rows, is_in, look_up, stack_rows
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-LEAST_ACCOUNTS = 12                      # with fewer the interval holds the truth less than 90 % of the time
+LEAST_ACCOUNTS = 12                      # with fewer a campaign's interval holds the truth less than 90 % of the time
+LEAST_IN_ALL = 10                        # the same for the sum of all campaigns, of which nobody's share varies
 TOP = 5
 MOST_CAMPAIGNS = 300                     # chains of so many are solved a thousand times in a minute
 BOUNDS = [2.5, 97.5]
@@ -297,7 +298,7 @@ def total_intervals(credit: pd.DataFrame, conversions: pd.DataFrame, cost: float
     """Put an interval on what all campaigns together were credited with under one model, and what that returned.
 
     Returns one row per figure of a month's headline: figure (attributed_value, roi, roi_expected), low, high; blank
-    where the money is of fewer than 12 accounts, too few to draw from, and a ratio where the cost is blank or 0.
+    where the money is of fewer than 10 accounts, too few to draw from, and a ratio where the cost is blank or 0.
 
     >>> credit = pd.DataFrame({"conversion_id": list("abcdefghijkl"), "campaign_id": "ad", "credit": 30.0})
     >>> deals = credit.assign(account_id=credit["conversion_id"], person_id=None)
@@ -309,7 +310,7 @@ def total_intervals(credit: pd.DataFrame, conversions: pd.DataFrame, cost: float
     cents = np.bincount(codes[find_rows(mine["conversion_id"], conversions["conversion_id"])],
                         to_cents(mine["credit"]), minlength=n)
     drawn = cents @ draw_weights(n, n_resamples=n_resamples, seed=seed) / 100
-    bounds = np.percentile(drawn, BOUNDS) if np.count_nonzero(cents) >= LEAST_ACCOUNTS else np.full(2, np.nan)
+    bounds = np.percentile(drawn, BOUNDS) if np.count_nonzero(cents) >= LEAST_IN_ALL else np.full(2, np.nan)
     ratios = bounds / (cost if cost > 0 else np.nan) - 1
     return pd.DataFrame([bounds.round(2), ratios, ratios], columns=["low", "high"]).assign(
         figure=["attributed_value", "roi", "roi_expected"])[["figure", "low", "high"]]

@@ -329,13 +329,11 @@ def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, 
     Returns the coefficients in the order of the columns, and their robust covariance, clustered.
     Raises TableError where the fit does not come to rest, as when a term alone says what happened.
     """
-    from statsmodels.genmod import families
-    from statsmodels.genmod.generalized_linear_model import GLM
-    links = {"cloglog": families.links.CLogLog, "logit": families.links.Logit}
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        model = GLM(events.astype(float), design.to_numpy(), family=families.Binomial(links[link]()))
-        fit = model.fit(cov_type="cluster", cov_kwds={"groups": clusters})
+    try:
+        fit = _fit_binomial(design.to_numpy(), events.astype(float), clusters, link)
+    except np.linalg.LinAlgError:
+        raise TableError(f"hazard: the fit of {name} has no covariance, as terms go together in the months with an "
+                         "event. Export a longer time, or go without the regression.") from None
     spread = np.sqrt(np.diag(fit.normalized_cov_params)) * design.to_numpy().std(axis=0)
     unsure = design.columns[~(spread < 5)]
     if len(unsure) or not fit.converged or not np.isfinite(fit.params).all():
@@ -343,6 +341,16 @@ def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, 
                          f"coefficient of {', '.join(unsure) or 'any term'}: with it, all or none had the event. "
                          "Export a longer time, or go without the regression.")
     return fit.params, fit.cov_params()
+
+
+def _fit_binomial(design: np.ndarray, events: np.ndarray, clusters: np.ndarray, link: str):
+    from statsmodels.genmod import families
+    from statsmodels.genmod.generalized_linear_model import GLM
+    links = {"cloglog": families.links.CLogLog, "logit": families.links.Logit}
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        model = GLM(events, design, family=families.Binomial(links[link]()))
+        return model.fit(cov_type="cluster", cov_kwds={"groups": clusters})
 
 
 def _list_terms(panel: Panel, name: str, equation: Equation, paths: pd.Series) -> pd.DataFrame:

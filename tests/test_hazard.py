@@ -9,6 +9,7 @@ import pytest
 from conftest import make
 from scipy import sparse
 
+from attribution import hazard as hazard_module
 from attribution.agreement import Agreement
 from attribution.agreement_file import read_agreement
 from attribution.hazard import (
@@ -355,6 +356,14 @@ def test_fit_that_does_not_come_to_rest_is_refused():
     design = pd.DataFrame({"intercept": np.ones(60), "met": np.repeat([0.0, 1.0], 30)})
     with pytest.raises(TableError, match="the fit of winning does not come to rest, .* of met: with it"):
         estimate(design, design["met"].to_numpy() > 0, np.arange(60), name="winning")
+
+
+def test_fit_without_a_covariance_is_refused(monkeypatch):
+    def fail(*_):
+        raise np.linalg.LinAlgError("Singular matrix")
+    monkeypatch.setattr(hazard_module, "_fit_binomial", fail)
+    with pytest.raises(TableError, match="hazard: the fit of opening has no covariance, as terms go together"):
+        fit_hazard(simulated(0), TREE)
 
 
 def test_fit_leaves_out_a_flag_that_ten_events_do_not_tell_apart():

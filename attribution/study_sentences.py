@@ -29,7 +29,7 @@ STUDY_NAMES = {
     "equal_share": "the same to each: at the wrong campaign", "is_better": "best beats the same to each",
     "expected": "truth, expected", "seed": "company", "campaign_name": "campaign", "credit_low": "credit from",
     "credit_high": "credit to", "n_equal": "figures the same", "n_measures": "figures compared"}
-SUMMARY_COLUMNS = ("kind", "model", "n_seeds", "error", "misplaced_share", "idle_share", "rank_correlation",
+STUDY_COLUMNS = ("kind", "model", "n_seeds", "error", "misplaced_share", "idle_share", "rank_correlation",
                    "held_share", "regret_share")
 
 
@@ -114,7 +114,7 @@ def say_advice(advice: pd.DataFrame) -> str:
     return " ".join(said)
 
 
-def say_ranks(summary: pd.DataFrame) -> str:
+def say_orders(summary: pd.DataFrame) -> str:
     """Say how well the models put campaigns in order."""
     means = _by_model(summary, "rank_correlation")
     return _("In putting campaigns in order {model} is best, with a rank correlation of {value} on average (1: the "

@@ -65,6 +65,8 @@ def test_conda_environment_is_that_of_the_project_file():
 def test_package_says_its_version_and_every_public_name_is_there():
     assert attribution.__version__ == PROJECT["version"]
     assert [name for name in attribution.__all__ if not hasattr(attribution, name)] == []
+    names = [name for names in attribution._HOMES.values() for name in names]
+    assert sorted(names) == sorted(set(names))           # of two homes the last would win in silence
 
 
 def test_package_is_light_to_import():

@@ -17,7 +17,7 @@ from attribution.study_sentences import (
     say_coverage,
     say_idle,
     say_noise,
-    say_ranks,
+    say_orders,
     say_regret,
     say_repeated,
     say_study,
@@ -93,7 +93,7 @@ def test_say_advice_counts_where_one_model_stands_out():
 
 
 def test_sentences_of_measures_name_the_ends(summary):
-    assert say_ranks(summary) == (
+    assert say_orders(summary) == (
         "In putting campaigns in order linear is best, with a rank correlation of 0.60 on average (1: the true order, "
         "0: chance); last_touch is worst, with 0.20.")
     assert say_coverage(summary).startswith(

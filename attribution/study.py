@@ -384,13 +384,16 @@ def _pairs(study: pd.DataFrame, kind: str, model: str) -> pd.DataFrame:
 
 
 def sum_totals(study: pd.DataFrame) -> pd.DataFrame:
-    """Set what every rule shares out beside what the campaigns caused together.
+    """Set what the models hand out in all beside what the campaigns caused together.
 
-    Returns one row per kind: credit and caused_together (the means over the seeds), and times, how many times the one
-    is the other.
+    Returns one row per kind: credit (of every rule and the Markov model), regression (of the regression by channel) and
+    caused_together (means over the seeds), times and regression_times, how many times the last each of the two is.
     """
-    means = study[study["model"] == YARDSTICK].groupby("kind", sort=False)[["credit", "caused_together"]].mean()
-    return means.round(2).assign(times=means["credit"] / means["caused_together"]).reset_index()
+    means = study.pivot_table(index="kind", columns="model", values="credit", sort=False).reindex(
+        study["kind"].unique()).reindex(columns=[YARDSTICK, "hazard"]).set_axis(["credit", "regression"], axis=1)
+    together = study.groupby("kind")["caused_together"].mean()
+    return means.assign(caused_together=together).round(2).assign(
+        times=means["credit"] / together, regression_times=means["regression"] / together).reset_index()
 
 
 def choose_kinds(table: pd.DataFrame, kinds: str) -> pd.DataFrame:

@@ -42,11 +42,12 @@ def plot_coverage(summary: pd.DataFrame, title: str, models: Sequence[str]) -> g
 
 
 def plot_totals(totals: pd.DataFrame, title: str, currency: str) -> go.Figure:
-    """Draw what is shared out beside what all campaigns together caused, by kind of company."""
+    """Draw what rules and the regression hand out beside what all campaigns together caused, by kind of company."""
     rows = totals.iloc[::-1]
     bars = [go.Bar(name=name, y=list(map(name_kind, rows["kind"])), x=listed(rows[column], 0), orientation="h",
                    marker_color=colour, hovertemplate=name + " %{x:,.0f} " + currency)
             for name, column, colour in ((_("credit shared out"), "credit", CREDIT),
+                                         (_("regression by channel"), "regression", PIPELINE),
                                          (_("caused by all together"), "caused_together", NEW))]
     return draw(bars, title, 190 + 46 * len(rows), barmode="group",
                 xaxis={"title": _("mean per company, {currency}").format(currency=currency)})

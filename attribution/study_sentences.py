@@ -148,6 +148,15 @@ def say_totals(totals: pd.DataFrame) -> str:
         high_kind=name_kind(high["kind"]))
 
 
+def say_regression(totals: pd.DataFrame) -> str:
+    """Say how near the regression's total comes to what all campaigns together caused."""
+    low, high = (totals.loc[totals["regression_times"].sort_values(kind="stable").index[end]] for end in (0, -1))
+    said = _("The regression leaves out what companies would have bought anyway: by channel it sums to {low} "
+             "({low_kind}) to {high} ({high_kind}) times what all campaigns caused together.")
+    return said.format(low=number(low["regression_times"], 1), low_kind=name_kind(low["kind"]),
+                       high=number(high["regression_times"], 1), high_kind=name_kind(high["kind"]))
+
+
 def say_idle(summary: pd.DataFrame) -> str:
     """Say how much credit goes to campaigns that caused nothing."""
     means = _by_model(summary, "idle_share")
@@ -195,7 +204,7 @@ def say_repeated(checked: pd.DataFrame) -> str:
         companies=companies, n=number(checked["n_equal"].sum()))
 
 
-def say_scope() -> str:
+def say_made_up() -> str:
     """Say what the study cannot say."""
     return _("The companies are made up, and so is how campaigns work in them: a response leaves interest that decays "
              "and adds to the pace of every later step. A company in which campaigns work in another way may rank the "

@@ -175,9 +175,11 @@ def test_advise_says_where_no_model_beats_the_yardstick():
 
 
 def test_sum_totals_sets_credit_beside_what_was_caused():
-    study = pd.DataFrame({"kind": "few", "seed": [1, 2, 1], "model": [YARDSTICK, YARDSTICK, "linear"],
-                          "credit": [30.0, 50.0, 999.0], "caused_together": [10.0, 30.0, 999.0]})
-    assert sum_totals(study).values.tolist() == [["few", 40.0, 20.0, 2.0]]
+    study = pd.DataFrame({"kind": "few", "seed": [1, 2] * 3, "model": np.repeat(["linear", "hazard", YARDSTICK], 2),
+                          "credit": [9.0, 9.0, 10.0, 40.0, 30.0, 50.0], "caused_together": [10.0, 30.0] * 3})
+    assert sum_totals(study).to_dict("records") == [{
+        "kind": "few", "credit": 40.0, "regression": 25.0, "caused_together": 20.0, "times": 2.0,
+        "regression_times": 1.25}]
 
 
 def test_summarise_study_averages_over_the_seeds():

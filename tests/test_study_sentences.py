@@ -18,6 +18,7 @@ from attribution.study_sentences import (
     say_idle,
     say_noise,
     say_orders,
+    say_regression,
     say_regret,
     say_repeated,
     say_study,
@@ -60,7 +61,8 @@ def credit():
 
 
 TOTALS = pd.DataFrame({"kind": ["weak_baseline", "strong_baseline", "reference"], "credit": [9.0, 40.0, 15.0],
-                       "caused_together": [10.0, 20.0, 10.0], "times": [0.9, 2.0, 1.5]})
+                       "regression": [8.0, 24.0, 10.0], "caused_together": [10.0, 20.0, 10.0],
+                       "times": [0.9, 2.0, 1.5], "regression_times": [0.8, 1.2, 1.0]})
 
 
 def test_say_study_counts_companies_kinds_models_and_campaigns():
@@ -114,6 +116,8 @@ def test_sentences_of_measures_name_the_ends(summary):
 def test_say_totals_names_the_nearest_and_the_farthest():
     said = say_totals(TOTALS)
     assert "is 0.9 times what they caused together where it is nearest (few buy unprompted), and 2.0 times " in said
+    assert say_regression(TOTALS).endswith(
+        "sums to 0.8 (few buy unprompted) to 1.2 (many buy unprompted) times what all campaigns caused together.")
     assert title_totals(TOTALS) == "More is shared out than was caused in 2 of 3 kinds of company"
 
 
@@ -160,7 +164,8 @@ def test_plot_coverage_has_a_dot_for_each_model_that_has_intervals(summary):
 def test_plot_totals_draws_both_bars_of_each_kind():
     figure = plot_totals(TOTALS, "Title", "EUR")
     assert [(trace.name, list(trace.x)) for trace in figure.data] == [
-        ("credit shared out", [15.0, 40.0, 9.0]), ("caused by all together", [10.0, 20.0, 10.0])]
+        ("credit shared out", [15.0, 40.0, 9.0]), ("regression by channel", [10.0, 24.0, 8.0]),
+        ("caused by all together", [10.0, 20.0, 10.0])]
 
 
 def test_plot_truth_draws_models_with_their_intervals_and_escapes_names(credit):

@@ -32,8 +32,8 @@ from attribution.language import _, money, month, number, times
 from attribution.sentences import name_campaigns, title_roi, title_tree
 from attribution.showing import column_name
 
-#: The line of an interval; how far it reaches is the table's.
 LAST = 2000                                          # in a legend, where plotly's own rank is 1000
+#: The line of an interval; how far it reaches is the table's.
 WHISKER = {"type": "data", "symmetric": False, "thickness": 1.2, "width": 4, "color": INK}
 
 

@@ -41,9 +41,9 @@ def label_intervals(rows: pd.DataFrame) -> pd.DataFrame:
 
 def say_intervals(outcome: Outcome = WON) -> str:
     """Say what the intervals are, and what they are not."""
-    text = _("The 95\u00a0% intervals say between what a figure would have come out, had chance sent other accounts of "
-             "the same kind, as many or fewer or more. They know nothing of what would have happened without the "
-             "campaign. With few accounts behind it, fewer than {n}, an interval is too narrow.").format(
+    text = _("The 95\u00a0% intervals say between what a figure would have come out, if another set of similar "
+             "accounts, more or fewer, had bought. They know nothing of what would have happened without the campaign. "
+             "With few accounts behind it, fewer than {n}, an interval is too narrow.").format(
         n=number(LEAST_ACCOUNTS))
     worth = _("The worth of one {stage} is taken as known.").format(stage=name_stage(outcome.stage))
     return f"{text} {worth}" if outcome.is_expected else text
@@ -75,7 +75,7 @@ def say_pooled(pooled: pd.DataFrame) -> str:
     leaves = pooled.loc[pooled["is_leaf"], "pooling_weight"].dropna()
     if not len(leaves):
         return _("No cost is known, so no campaign can borrow from those beside it.")
-    return _("Where few accounts stand behind a campaign, its ROI is partly luck: the pooled one is drawn towards its "
-             "parent's, the further the less the campaign cost and the more alike its siblings are. For half of "
-             "{campaigns} with a cost, its own figure counts {share} or less.").format(
+    return _("Where few accounts stand behind a campaign, its ROI is partly luck. The pooled ROI is drawn towards that "
+             "of its parent: further for a campaign that cost less, and further where its siblings are alike. For half "
+             "of {campaigns} with a cost, its own figure counts {share} or less.").format(
         campaigns=count(len(leaves), "campaign"), share=percent(leaves.median()))

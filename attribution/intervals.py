@@ -3,17 +3,18 @@
 What varies is which accounts came to buy, and how many: each comes Poisson(1) times in a resample, with all that it
 bought and every campaign that it met (the bootstrap of Efron 1979 with the Poisson frequencies of Hanley & MacGibbon
 2006; by unit Chamandy, Muralidharan, Najmi & Naidu 2012). The interval says between what the same campaigns would have
-been credited with, had chance sent other accounts of the same kind, as many or fewer or more. It is no causal
-interval: whether an account would have bought anyway is not in it, nor is the choice of the model. Intervals are 95 %
-percentiles; how often simulated ones hold the truth stands in benchmarks/README.md.
+been credited with, had another set of similar accounts bought, more or fewer. It is no causal interval: whether an
+account would have bought anyway is not in it, nor is the choice of the model. Intervals are 95 % percentiles; how often
+simulated ones hold the truth stands in benchmarks/README.md.
 """
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
 from attribution.campaigns import build_ancestors, describe_tree
 from attribution.credit import share_credit
@@ -21,9 +22,6 @@ from attribution.models import Model
 from attribution.path_models import redraw_markov, share_by_effect
 from attribution.roi import LEFT_OUT, UNATTRIBUTED, place_rest, with_rest
 from attribution.tables import check_refs, find_rows, is_in, look_up, stack_rows, to_cents
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 LEAST_ACCOUNTS = 12                      # with fewer a campaign's interval holds the truth less than 90 % of the time
 LEAST_IN_ALL = 10                        # the same for the sum of all campaigns, of which nobody's share varies
@@ -39,7 +37,7 @@ class Draws(NamedTuple):
 
     models: list[str]
     nodes: pd.DataFrame                  # by node: its place in the tree, and n_conversions that it touched
-    above: "csr_array"                     # node x node: 1 where the second is the first or above it
+    above: csr_array                     # node x node: 1 where the second is the first or above it
     credit: np.ndarray                   # model x node: money with children, as seen
     money: np.ndarray                    # model x node x resample: the same, drawn again
     n_accounts: np.ndarray               # model x node: accounts that any of the money is from
@@ -122,22 +120,21 @@ def bootstrap_credit(credits: pd.DataFrame, conversions: pd.DataFrame, campaigns
                  _sum(cells.power(2)).reshape(shape) / 100**2)
 
 
-def _incidence(tree: pd.DataFrame, ancestors: pd.DataFrame):
+def _incidence(tree: pd.DataFrame, ancestors: pd.DataFrame) -> csr_array:
     below, above = (find_rows(ancestors[column], tree["campaign_id"]) for column in ("campaign_id", "ancestor_id"))
     return _table(below, above, np.ones(len(below)), (len(tree), len(tree)))
 
 
-def _table(row: np.ndarray, column: np.ndarray, values: np.ndarray, shape: tuple[int, int]):
+def _table(row: np.ndarray, column: np.ndarray, values: np.ndarray, shape: tuple[int, int]) -> csr_array:
     """Sum values by row and column, where there are any."""
-    from scipy.sparse import csr_array  # here, so that those who draw nothing need not wait for it
     return csr_array((values.astype(float), (row, column)), shape=shape)
 
 
-def _count(table) -> np.ndarray:
+def _count(table: csr_array) -> np.ndarray:
     return np.bincount(table.nonzero()[1], minlength=table.shape[1])
 
 
-def _sum(table) -> np.ndarray:
+def _sum(table: csr_array) -> np.ndarray:
     return np.asarray(table.sum(axis=0)).ravel()
 
 
@@ -276,13 +273,13 @@ def compare_pairs(draws: Draws, rows: pd.DataFrame, model: str) -> pd.DataFrame:
 
     Returns one row per pair with a cost and credit, the better first, the best pairs first: campaign_id, campaign_name,
     roi, other_id, other_name, other_roi, difference_low, difference_high (of the ROIs, drawn together), is_apart (that
-    interval does not hold 0).
+    interval does not hold 0). The intervals of all pairs together hold at 95 %: each at 5 % / pairs (Bonferroni 1936).
     """
     known = rows[(rows["cost_with_children"] > 0) & (rows["credit_with_children"] > 0) & (model in draws.models)]
     known = known.sort_values(["roi", "campaign_id"], ascending=[False, True])
-    pairs = []
+    pairs, each = [], BOUNDS[0] / max(len(known) * (len(known) - 1) // 2, 1)
     for one, other in combinations(known.to_dict("records"), 2):
-        low, high = np.percentile(_drawn_roi(draws, one, model) - _drawn_roi(draws, other, model), BOUNDS)
+        low, high = np.percentile(_drawn_roi(draws, one, model) - _drawn_roi(draws, other, model), [each, 100 - each])
         pairs.append([one["campaign_id"], one["campaign_name"], one["roi"], other["campaign_id"],
                       other["campaign_name"], other["roi"], low, high, low > 0])
     return pd.DataFrame(pairs, columns=list(_PAIRS)).astype(_PAIRS)
@@ -299,12 +296,15 @@ def total_intervals(credit: pd.DataFrame, conversions: pd.DataFrame, cost: float
 
     Returns one row per figure of a month's headline: figure (attributed_value, roi, roi_expected), low, high; blank
     where the money is of fewer than 10 accounts, too few to draw from, and a ratio where the cost is blank or 0.
+    Raises TableError when credit is of a conversion that is not among the conversions.
 
     >>> credit = pd.DataFrame({"conversion_id": list("abcdefghijkl"), "campaign_id": "ad", "credit": 30.0})
     >>> deals = credit.assign(account_id=credit["conversion_id"], person_id=None)
     >>> total_intervals(credit, deals, 100.0)["low"].tolist()       # Poisson(12) is seldom less than six
     [180.0, 0.8, 0.8]
     """
+    check_refs(credit, "credit", "conversion_id", conversions["conversion_id"], "conversions",
+               "Give the credit of these conversions")
     mine = credit[credit["campaign_id"].notna()]
     codes, n = code_accounts(conversions)
     cents = np.bincount(codes[find_rows(mine["conversion_id"], conversions["conversion_id"])],

@@ -385,7 +385,7 @@ def _say_pairs(pairs: pd.DataFrame, most: int = 3) -> list[str]:
         return []
     close = pairs[~pairs["is_apart"]]
     if not len(close):
-        return [_("Chance alone would hardly have turned the order of any two programmes with credit round.")]
+        return [_("Chance alone would seldom have turned the order of any two programmes with credit round.")]
     named = [_("{one} and {other}").format(one=one, other=other)
              for one, other in zip(close["campaign_name"], close["other_name"], strict=True)]
     more = _("and {pairs}").format(pairs=count(len(named) - most, "more pair"))

@@ -446,3 +446,24 @@ def test_pool_returns_borrow_from_those_whose_cost_is_known():
 def test_ancestors_of_the_draws_are_the_trees(shared, deals, tree):
     above = bootstrap_credit(shared, deals, tree, n_resamples=1).above.toarray()
     assert above.sum() == len(build_ancestors(tree)) + 2
+
+
+def test_total_intervals_refuse_credit_of_an_unknown_deal():
+    credit = make_credit(*[(f"d{i}", "ads", 10.0) for i in range(12)])
+    with pytest.raises(TableError, match=r"credit: conversion_id not found in conversions in 1 of 12 rows"):
+        total_intervals(credit, deals_of(**{f"d{i}": f"a{i}" for i in range(11)}), 100.0)
+
+
+def test_compare_pairs_hold_together_and_not_each_alone(tree):
+    """Of three campaigns that share nothing, the intervals are those at 5 % / 3: by hand from the draws."""
+    credit = credits_of(linear=[(f"{name}{i}", name, 10.0 + i) for name in ("ads", "mail", "fair") for i in range(4)])
+    deals = deals_of(**{f"{name}{i}": f"{name}{i}" for name in ("ads", "mail", "fair") for i in range(4)})
+    flat = pd.DataFrame({"campaign_id": ["ads", "mail", "fair"], "parent_id": None,
+                         "campaign_name": ["Ads", "Mail", "Fair"]}, dtype="str")
+    draws = bootstrap_credit(credit, deals, flat)
+    rows = flat.assign(cost_with_children=[10.0, 20.0, 40.0], credit_with_children=46.0, roi=[3.6, 1.3, 0.15])
+    pairs = compare_pairs(draws, rows, "linear")
+    names = draws.nodes["campaign_id"].tolist()
+    gap = draws.money[0, names.index("ads")] / 10 - draws.money[0, names.index("mail")] / 20
+    assert pairs.loc[0, ["difference_low", "difference_high"]].tolist() == pytest.approx(
+        np.percentile(gap, [2.5 / 3, 100 - 2.5 / 3]).tolist())

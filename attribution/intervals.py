@@ -202,7 +202,7 @@ def _code_paths(paths: pd.DataFrame, conversions: pd.DataFrame, codes: np.ndarra
     ids = paths["conversion_id"].drop_duplicates()
     names = pd.concat([conversions["conversion_id"], "account:" + conversions["account_id"],
                        "person:" + conversions["person_id"]])
-    who = look_up(ids, pd.Series(np.tile(codes, 3), names)[names.notna().to_numpy()].groupby(level=0).first())
+    who = look_up(ids, pd.Series(np.tile(codes, 3), names)[names.notna().to_numpy()].groupby(level=0).min())
     number = pd.factorize(ids[who.isna()], sort=True)[0]
     who = who.to_numpy(float, copy=True)
     who[np.isnan(who)] = n + number

@@ -386,7 +386,7 @@ def test_shapley_rates_keep_the_axioms():
     assert without["N"] == 0                                                                         # null player
 
 
-# N converts as the rest does, wherever it joins: each walk of the others comes again with N, so no rate changes with it;
+# N converts as the rest does, wherever it joins: each walk of the others comes again with N, so it changes no rate.
 # S is met in A's place as often as A, with the same ends.
 @settings(max_examples=40, deadline=None)
 @given(walks=st.lists(st.tuples(st.text("AB", min_size=1, max_size=3), st.sampled_from(["converted", "lost"]),

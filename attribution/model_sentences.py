@@ -129,8 +129,8 @@ def title_lost(lost: pd.DataFrame) -> str:
     if not len(known):
         return _("No path that a campaign touched has ended in value, so there are no removal effects")
     most = known.loc[known["lost_value_share"].idxmax()]
-    return _("By the Markov model {campaign} and all below it lie on the paths of {share} of the value, the most of all "
-             "programmes").format(campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
+    return _("By the Markov model {campaign} and all below it lie on the paths of {share} of the value, the most of "
+             "all programmes").format(campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
 
 
 def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
@@ -139,8 +139,8 @@ def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
     `n_campaigns` is how many the paths met: of too many there are no effects.
     """
     if n_campaigns > MAX_CAMPAIGNS:
-        return _("The paths met {n} campaigns, more than the {most} of which removal effects can be computed: the Markov "
-                 "model is left out of this report.").format(n=number(n_campaigns), most=number(MAX_CAMPAIGNS))
+        return _("The paths met {n} campaigns, more than the {most} of which removal effects can be computed: the "
+                 "Markov model is left out of this report.").format(n=number(n_campaigns), most=number(MAX_CAMPAIGNS))
     known = lost[lost["lost_value_share"] > 0]
     if not len(known):
         return title_lost(lost) + "."
@@ -150,8 +150,8 @@ def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
     return " ".join([_(
-        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, or "
-        "of their value, that a chain fitted to all paths reaches through it."), title_lost(lost) + ".", *single,
+        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, "
+        "or of their value, that a chain fitted to all paths reaches through it."), title_lost(lost) + ".", *single,
         *_say_parts(known), *_say_fresh(lost), _(
         "A conversion that met two campaigns counts for both: removal effects are shown, never added up."), _(
         "It is not what would be lost: a campaign that only meets those who would buy anyway has a large one, too.")])

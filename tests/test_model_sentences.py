@@ -149,15 +149,16 @@ def test_lost_sets_the_sum_of_the_parts_beside_the_whole(lost):
 
 
 def test_lost_names_the_programme_the_single_campaign_and_what_is_no_sum(lost):
-    title = "By the Markov model EMEA and all below it lie on the paths of 60 % of the value, the most of all programmes"
+    title = ("By the Markov model EMEA and all below it lie on the paths of 60 % of the value, the most of all "
+             "programmes")
     assert plain(title_lost(lost)) == title
     assert plain(say_lost(lost)) == (
-        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, or "
-        f"of their value, that a chain fitted to all paths reaches through it. {title}. Of single campaigns {EVIL} lies "
-        "on the paths of most: 50 % of the value and 45 % of the conversions. The parts right below EMEA sum to 80 %, "
-        "the whole of it is 60 %. A conversion that met two campaigns counts for both: removal effects are shown, never "
-        "added up. It is not what would be lost: a campaign that only meets those who would buy anyway has a large one, "
-        "too.")
+        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, "
+        f"or of their value, that a chain fitted to all paths reaches through it. {title}. Of single campaigns {EVIL} "
+        "lies on the paths of most: 50 % of the value and 45 % of the conversions. The parts right below EMEA sum to "
+        "80 %, the whole of it is 60 %. A conversion that met two campaigns counts for both: removal effects are "
+        "shown, never added up. It is not what would be lost: a campaign that only meets those who would buy anyway "
+        "has a large one, too.")
 
 
 def test_lost_counts_who_is_too_fresh_and_draws_them_not(lost):
@@ -172,8 +173,8 @@ def test_lost_counts_who_is_too_fresh_and_draws_them_not(lost):
 
 def test_lost_of_too_many_campaigns_says_why_there_is_nothing(lost):
     assert say_lost(lost.head(0), 12_001) == (
-        "The paths met 12,001 campaigns, more than the 12,000 of which removal effects can be computed: the Markov model "
-        "is left out of this report.")
+        "The paths met 12,001 campaigns, more than the 12,000 of which removal effects can be computed: the Markov "
+        "model is left out of this report.")
     assert say_lost(lost, 12_000) == say_lost(lost)
 
 

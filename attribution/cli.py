@@ -330,22 +330,26 @@ def _explain(arguments: argparse.Namespace) -> None:
     won = _list_won(crm, agreement, linking)
     deal = _find_deal(won, arguments.opportunity_id, agreement.local_day(crm.as_of))
     journeys = build_journeys(crm.touches, deal, crm.contact_roles, **how)
-    table = _explain_deal(given, crm, won, journeys, how)
+    table = _explain_deal(given, crm, agreement, won, journeys, how)
     names = crm.campaigns.set_index("campaign_id")["campaign_name"]
     local = table["touched_at"].dt.tz_convert(agreement.time_zone).dt.tz_localize(None)
     shown = table.assign(campaign_name=table["campaign_id"].map(names), touched_at=local)
     print(_printable(shown.to_string(index=False, na_rep="")))
 
 
-def _explain_deal(given: dict, crm, won, journeys, how: dict):
+def _explain_deal(given: dict, crm, agreement, won, journeys, how: dict):
     """Explain the deal's money touch by touch; under markov, which gives no deal's to anybody, show the effects."""
     from attribution.credit import explain
+    from attribution.entries import build_entries
+    from attribution.funnel import build_pipeline
     from attribution.path_models import explain_effects, markov
     from attribution.paths import build_paths
     from attribution.roi import choose_model
     deal = journeys["conversion_id"].iloc[0]
     if given.get("model") == "markov":
-        paths = build_paths(crm.touches, won, crm.contact_roles, as_of=crm.as_of, **how)
+        pipeline = build_pipeline(build_entries(crm, agreement), crm.opportunities, crm.contact_roles, as_of=crm.as_of,
+                                  time_zone=agreement.time_zone, linking=how["linking"])
+        paths = build_paths(crm.touches, won, crm.contact_roles, as_of=crm.as_of, pipeline=pipeline, **how)
         return explain_effects(journeys, deal, markov(paths))
     return explain(journeys, deal, choose_model(given.get("model", "linear"), given.get("half_life_days", 30)))
 

@@ -16,11 +16,12 @@ from attribution.tables import CRM, TableError, is_in, look_up
 def model_ranges(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
     """Show how far the models disagree on each campaign, at every level of the tree.
 
-    `compared` is what compare_models returns, `returns` the chosen model's rows for the same deals.
+    `compared` is what compare_models returns, `returns` the chosen model's rows for the same deals. A model that says
+    nothing of a campaign (markov, of one that is too fresh) is none of the models for it.
     Returns one row per campaign with credit under any model: campaign_id, campaign_name, path, depth, is_leaf, cost,
     credit (the chosen model's), credit_low, credit_high, model_low, model_high, roi_low, roi_high; with children.
     """
-    sums = roll_up_models(compared, campaigns)
+    sums = roll_up_known(compared, campaigns)
     sums = sums if len(sums.columns) else sums.assign(none=0.0)
     rows = returns.loc[returns["campaign_id"].notna(), ["campaign_id", "campaign_name", "path", "depth", "is_leaf",
                                                         "cost_with_children", "credit_with_children"]]
@@ -48,6 +49,17 @@ def roll_up_models(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFr
     return sums[[f"{model}_with_children" for model in models]].set_axis(models, axis=1).round(2)
 
 
+def roll_up_known(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.DataFrame:
+    """Roll the models' credit for the same deals up, blank where a model alone has no row for a campaign nor below it.
+
+    Returns what roll_up_models returns.
+    """
+    rows = compared.assign(credit=1.0)
+    said = roll_up_models(rows, campaigns)
+    is_met = said.max(axis=1) > 0
+    return roll_up_models(compared, campaigns).mask(said.eq(0).mul(is_met, axis=0))
+
+
 def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: pd.DataFrame,
                      pipeline: pd.DataFrame | None = None) -> pd.DataFrame:
     """Show what every campaign returned under every model, at every level of the tree.
@@ -56,11 +68,12 @@ def returns_by_model(compared: pd.DataFrame, returns: pd.DataFrame, campaigns: p
     counts only where the returns have a pipeline.
     Returns the rows of `returns` once per model: model, the campaign's place in the tree, cost_with_children,
     credit_with_children and pipeline_with_children (money), roi, and longest: the most (money) that any campaign beside
-    it cost, or earned under any model, at least 1. Under each model the roots' credit sums to the same.
+    it cost, or earned under any model, at least 1. Under each model the roots' credit sums to the same; it is blank
+    where a model says nothing of a campaign.
     """
     ids = returns["campaign_id"].fillna(returns["campaign_name"])
     shared = {"credit": compared} | ({"pipeline": pipeline} if pipeline is not None and "pipeline" in returns else {})
-    sums = {f"{name}_with_children": roll_up_models(table, campaigns) for name, table in shared.items()}
+    sums = {f"{name}_with_children": roll_up_known(table, campaigns) for name, table in shared.items()}
     models = compared["model"].drop_duplicates().tolist()
     parts = [_under_model(returns, model, {column: look_up(ids, wide[model]) if model in wide else 0.0
                                            for column, wide in sums.items()}) for model in models]
@@ -270,10 +283,10 @@ def models_side_by_side(compared: pd.DataFrame, campaigns: pd.DataFrame) -> pd.D
     """Set what each campaign itself earned under every model side by side, the largest first.
 
     Returns one row per campaign with credit under any model, and one "(unattributed)": path, campaign_id, then one
-    column per model (money); each model's column sums to the same total.
+    column per model (money; blank where it says nothing of the campaign); each column sums to the same total.
     """
     wide = compared.assign(campaign_id=compared["campaign_id"].fillna("")).pivot(
-        index="campaign_id", columns="model", values="credit").fillna(0.0)[list(compared["model"].drop_duplicates())]
+        index="campaign_id", columns="model", values="credit")[list(compared["model"].drop_duplicates())]
     rows = wide.assign(largest=wide.max(axis=1)).reset_index()
     rows = rows.assign(path=find_paths(rows["campaign_id"], campaigns)).sort_values(
         ["largest", "campaign_id"], ascending=[False, True], ignore_index=True)
@@ -298,25 +311,27 @@ def top_campaigns(compared: pd.DataFrame, campaigns: pd.DataFrame, n: int = 3) -
 
 
 def list_lost(effects: pd.DataFrame) -> pd.DataFrame:
-    """Set what would be lost without a campaign and all below it beside the sum of the same for its parts.
+    """Set the removal effect of a campaign and all below it beside the sum of the same for its parts.
 
     `effects` is what markov_tree returns. Returns its rows: the campaign's place in the tree, n_paths, n_converted,
-    lost_share and lost_value_share (0-1, of the conversions and of their value, without the whole subtree),
-    own_lost_share and own_lost_value_share (without the campaign alone), and of the campaigns right below n_parts and
-    parts_share, the sum of their lost_value_share, which is no share of anything (blank where there are none).
+    lost_share and lost_value_share (0-1, of the conversions and of their value, of the whole subtree; blank of one too
+    fresh), own_lost_share and own_lost_value_share (of the campaign alone), and of the campaigns right below n_parts
+    and parts_share, the sum of their lost_value_share, which is no share of anything (blank where there are none).
     """
     rows = effects.rename(columns={
         "removal_effect_with_children": "lost_share", "removal_effect_value_with_children": "lost_value_share",
         "removal_effect": "own_lost_share", "removal_effect_value": "own_lost_value_share"})
-    parts = rows.groupby("parent_id")["lost_value_share"].agg(["size", "sum"])
+    parts = rows.groupby("parent_id")["lost_value_share"]
+    sums = parts.sum(min_count=1)
     return rows[["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_paths", "n_converted", "lost_share",
                  "lost_value_share", "own_lost_share", "own_lost_value_share"]].assign(
-        n_parts=look_up(rows["campaign_id"], parts["size"]).fillna(0).astype(int),
-        parts_share=look_up(rows["campaign_id"], parts["sum"]))
+        n_parts=look_up(rows["campaign_id"], parts.size()).fillna(0).astype(int),
+        parts_share=look_up(rows["campaign_id"], sums))
 
 
 def pick_lost(lost: pd.DataFrame, n: int = 20) -> pd.DataFrame:
-    """Pick the programmes, and of what stands right below them the n without which most would be lost; in order."""
+    """Pick the programmes, and of what stands right below them the n with the largest removal effects; in order."""
+    lost = lost[lost["lost_value_share"].notna()]
     below = lost[lost["depth"] == 1].sort_values(["lost_value_share", "campaign_id"], ascending=[False, True]).head(n)
     return lost[(lost["depth"] == 0) | lost["campaign_id"].isin(below["campaign_id"])].reset_index(drop=True)
 

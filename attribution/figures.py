@@ -214,9 +214,10 @@ def _areas(rows: pd.DataFrame, currency: str) -> dict[str, list]:
     """List, for the one trace, what is written in each area and how it is coloured."""
     text = [_("{credit} credit<br>ROI {roi}").format(credit=money(credit, currency), roi=times(value))
             for credit, value in zip(rows["credit_with_children"], rows["roi"], strict=True)]
-    steps = ((rows["roi"].clip(-1, 1) + 1) / 2).tolist()
+    steps = ((rows["roi"].fillna(0.0).clip(-1, 1) + 1) / 2).tolist()
     colours = sample_colorscale([[0, LOSS], [0.5, EVEN], [1, GAIN]], steps) if steps else []
-    return {"text": [text], "marker.colors": [colours]}
+    known = [NONE if unknown else colour for unknown, colour in zip(rows["roi"].isna(), colours, strict=True)]
+    return {"text": [text], "marker.colors": [known]}
 
 
 def _branches(rows: pd.DataFrame, by_model: pd.DataFrame | None, title: str) -> tuple[str, list[dict], int]:

@@ -26,6 +26,7 @@ from attribution.tables import check_refs, find_rows, is_in, look_up, stack_rows
 LEAST_ACCOUNTS = 12                      # with fewer a campaign's interval holds the truth less than 90 % of the time
 LEAST_IN_ALL = 10                        # the same for the sum of all campaigns, of which nobody's share varies
 TOP = 5
+BLOCK = 10_000                           # accounts drawn at a time
 MOST_CAMPAIGNS = 300                     # chains of so many are solved a thousand times in a minute
 BOUNDS = [2.5, 97.5]
 _PAIRS = {"campaign_id": "str", "campaign_name": "str", "roi": float, "other_id": "str", "other_name": "str",
@@ -80,7 +81,16 @@ def draw_weights(n_accounts: int, *, n_resamples: int = 1000, seed: int = 0) -> 
     >>> draw_weights(3, n_resamples=4).shape, round(float(draw_weights(100).mean()), 1)
     ((3, 4), 1.0)
     """
-    return np.random.default_rng(seed).poisson(1.0, (n_accounts, n_resamples)).astype(float)
+    return _draw_counts(n_accounts, n_resamples, seed).astype(float)
+
+
+def _draw_counts(n_accounts: int, n_resamples: int, seed: int) -> np.ndarray:
+    """Draw the weights in a byte each: of those who did not buy there are many."""
+    rng, counts = np.random.default_rng(seed), np.empty((n_accounts, n_resamples), np.int8)
+    for first in range(0, n_accounts, BLOCK):
+        some = counts[first:first + BLOCK]
+        some[:] = rng.poisson(1.0, some.shape)
+    return counts
 
 
 def bootstrap_credit(credits: pd.DataFrame, conversions: pd.DataFrame, campaigns: pd.DataFrame, *,
@@ -143,12 +153,14 @@ def add_model(draws: Draws, model: str, campaign_ids: pd.Series, credit: np.ndar
 
     `credit` has the own money of each campaign (a null id: of none), `money` the same by resample, drawn with
     draw_weights. Returns the Draws with that model last. All accounts that a node got money from under any model stand
-    behind its money; what single accounts gave is not known, so nothing can be pooled under this model.
+    behind its money, and none where the model says nothing of the node nor of what is below it; what single accounts
+    gave is not known, so nothing can be pooled under this model.
     """
     placed = place_rest(pd.DataFrame({"campaign_id": campaign_ids}), draws.nodes["campaign_id"])["campaign_id"]
     row = find_rows(placed, draws.nodes["campaign_id"])
     ours = (_table(row, np.arange(len(row)), np.ones(len(row)), (len(draws.nodes), len(row))).T @ draws.above).T
-    behind, unknown = draws.n_accounts.max(axis=0, initial=0), np.full(len(draws.nodes), np.nan)
+    behind = np.where(ours.sum(axis=1) > 0, draws.n_accounts.max(axis=0, initial=0), 0)
+    unknown = np.full(len(draws.nodes), np.nan)
     return draws._replace(
         models=[*draws.models, model], credit=np.vstack([draws.credit, ours @ credit]),
         money=np.concatenate([draws.money, (ours @ money)[None]]),
@@ -160,8 +172,9 @@ def draw_markov(draws: Draws, paths: pd.DataFrame, journeys: pd.DataFrame, effec
     """Add the Markov model: in each resample the chain is fitted anew, and the money shared by its effects.
 
     `effects` and `paths` are those of markov, `journeys` those whose money share_by_effect shares. The accounts that
-    bought are drawn as for the other models; the paths of those that did not are the same in each resample. Where none
-    of the paths drawn converted, the chain is the one that was seen.
+    bought are drawn as for the other models, with their other paths; so are the accounts and people that did not buy,
+    one by one, for the chain's failures are chance, too. Where none of the paths drawn converted, the chain is the one
+    that was seen.
     Returns the Draws with model "markov" last; unchanged where it shares nothing, or where the campaigns are more than
     can be solved a thousand times.
     """
@@ -169,13 +182,28 @@ def draw_markov(draws: Draws, paths: pd.DataFrame, journeys: pd.DataFrame, effec
     if not len(shared) or paths["campaign_id"].nunique() > MOST_CAMPAIGNS:
         return draws
     codes, n = code_accounts(conversions)
-    weights = pd.DataFrame(draw_weights(n, n_resamples=n_resamples, seed=seed)[codes], conversions["conversion_id"])
+    ids, who = _code_paths(paths, conversions, codes, n)
+    weights = pd.DataFrame(_draw_counts(max(who.max(initial=0) + 1, n), n_resamples, seed)[who], ids)
     effect = _draw_effects(shared["campaign_id"], paths, effects, weights)
     is_touched = is_in(conversions["conversion_id"], journeys.loc[journeys["n_touches"] > 0, "conversion_id"])
     cents = to_cents(conversions["value"])
-    touched, rest = (cents[which] @ weights.to_numpy()[which] / 100 for which in (is_touched, ~is_touched))
+    bought = draw_weights(n, n_resamples=n_resamples, seed=seed)[codes]
+    touched, rest = (cents[which] @ bought[which] / 100 for which in (is_touched, ~is_touched))
     money = np.where(shared["campaign_id"].isna().to_numpy()[:, None], rest, effect / effect.sum(axis=0) * touched)
     return add_model(draws, "markov", shared["campaign_id"], shared["credit"].to_numpy(), money)
+
+
+def _code_paths(paths: pd.DataFrame, conversions: pd.DataFrame, codes: np.ndarray,
+                n: int) -> tuple[pd.Series, np.ndarray]:
+    """Number whose each path is: as code_accounts numbers those that bought, and after them the others, by id."""
+    ids = paths["conversion_id"].drop_duplicates()
+    names = pd.concat([conversions["conversion_id"], "account:" + conversions["account_id"],
+                       "person:" + conversions["person_id"]])
+    who = look_up(ids, pd.Series(np.tile(codes, 3), names)[names.notna().to_numpy()].groupby(level=0).min())
+    number = pd.factorize(ids[who.isna()], sort=True)[0]
+    who = who.to_numpy(float, copy=True)
+    who[np.isnan(who)] = n + number
+    return ids, who.astype(np.int64)
 
 
 def _draw_effects(campaign_ids: pd.Series, paths: pd.DataFrame, effects: pd.DataFrame,

@@ -68,12 +68,12 @@ def _panel(rows: pd.DataFrame, name: str, currency: str) -> go.Scatter:
 
 
 def plot_lost(lost: pd.DataFrame, title: str) -> go.Figure:
-    """Draw what would be lost without each campaign and all below it, and the sum of its parts as a mark."""
+    """Draw the removal effect of each campaign with all below it, and the sum of its parts as a mark."""
     rows = lost.iloc[::-1]
     ids = rows["campaign_id"].tolist()
     shares = [f"{percent(value)}, {percent(deals)}" for value, deals in zip(
         rows["lost_value_share"], rows["lost_share"], strict=True)]
-    bar = go.Bar(name=_("lost without it and all below it"), y=ids, x=listed(rows["lost_value_share"], 4),
+    bar = go.Bar(name=_("removal effect of it and all below it"), y=ids, x=listed(rows["lost_value_share"], 4),
                  marker_color=CREDIT, orientation="h", customdata=shares,
                  hovertemplate=_("of the value, of the conversions:") + " %{customdata}<extra></extra>")
     mark = go.Scatter(name=_("sum of its parts, which overlap"), y=ids, x=listed(rows["parts_share"], 4),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from attribution.language import _, count, in_number, marked, money, number, percent, plain
+from attribution.path_models import MAX_CAMPAIGNS
 from attribution.sensitivity import NO_LIMIT
 
 #: What the columns of these tables are called where other tables call them otherwise, or do not have them.
@@ -12,10 +13,10 @@ MODEL_NAMES = {
     "option_high": marked("highest with"), "spread_share": marked("distance, of credit"),
     "is_chosen": marked("this report's"), "first": marked("most credit"), "second": marked("second"),
     "third": marked("third"), "n_paths": marked("paths"), "n_converted": marked("of these converted"),
-    "lost_share": marked("lost without it and all below, of conversions"),
-    "lost_value_share": marked("lost without it and all below, of value"),
-    "own_lost_share": marked("without itself alone, of conversions"),
-    "own_lost_value_share": marked("without itself alone, of value"), "n_parts": marked("parts"),
+    "lost_share": marked("removal effect with all below, of conversions"),
+    "lost_value_share": marked("removal effect with all below, of value"),
+    "own_lost_share": marked("of itself alone, of conversions"),
+    "own_lost_value_share": marked("of itself alone, of value"), "n_parts": marked("parts"),
     "parts_share": marked("sum of its parts, no share of anything"),
     "caused_value": marked("caused, by the regression"), "caused_low": marked("caused from"),
     "caused_high": marked("caused to"), "is_outside": marked("credit outside the interval"),
@@ -123,28 +124,46 @@ def label_tops(tops: pd.DataFrame, currency: str) -> pd.DataFrame:
 
 
 def title_lost(lost: pd.DataFrame) -> str:
-    """Title the removal effects with the programme without which most would be lost."""
+    """Title the removal effects with the programme that lies on the paths of most."""
     known = lost[(lost["depth"] == 0) & (lost["lost_value_share"] > 0)]
     if not len(known):
-        return _("No path that a campaign touched has ended in value, so nothing can be lost")
+        return _("No path that a campaign touched has ended in value, so there are no removal effects")
     most = known.loc[known["lost_value_share"].idxmax()]
-    return _("By the Markov model {campaign} would be missed most: {share} of the value is lost without it and all "
-             "below it").format(
-        campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
+    return _("By the Markov model {campaign} and all below it lie on the paths of {share} of the value, the most of "
+             "all programmes").format(campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
 
 
-def say_lost(lost: pd.DataFrame) -> str:
-    """Say which campaign would be missed most, and why the effects are never added up."""
+def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
+    """Say what removal effects measure and what not, and which campaigns' are largest.
+
+    `n_campaigns` is how many the paths met: of too many there are no effects.
+    """
+    if n_campaigns > MAX_CAMPAIGNS:
+        return _("The paths met {n} campaigns, more than the {most} of which removal effects can be computed: the "
+                 "Markov model is left out of this report.").format(n=number(n_campaigns), most=number(MAX_CAMPAIGNS))
     known = lost[lost["lost_value_share"] > 0]
     if not len(known):
         return title_lost(lost) + "."
     leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
-    single = [_("Of single campaigns it is {campaign}, with {share} of the value and {deals} of the "
+    single = [_("Of single campaigns {campaign} lies on the paths of most: {share} of the value and {deals} of the "
                 "conversions.").format(
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
-    return " ".join([title_lost(lost) + ".", *single, *_say_parts(known), _(
-        "A conversion that met two campaigns is lost without either: removal effects are shown, never added up.")])
+    return " ".join([_(
+        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, "
+        "or of their value, that a chain fitted to all paths reaches through it."), title_lost(lost) + ".", *single,
+        *_say_parts(known), *_say_fresh(lost), _(
+        "A conversion that met two campaigns counts for both: removal effects are shown, never added up."), _(
+        "It is not what would be lost: a campaign that only meets those who would buy anyway has a large one, too.")])
+
+
+def _say_fresh(lost: pd.DataFrame) -> list[str]:
+    """Say of how many campaigns, with all below them, no path has come to an end."""
+    n = int((lost["is_leaf"] & lost["lost_value_share"].isna()).sum())
+    return [in_number("{n} campaign is too fresh for an effect, none of its paths has come to an end: it is blank, and "
+                      "the model shares nothing to it.",
+                      "{n} campaigns are too fresh for an effect, none of their paths has come to an end: they are "
+                      "blank, and the model shares nothing to them.", n).format(n=number(n))] if n else []
 
 
 def _say_parts(known: pd.DataFrame) -> list[str]:

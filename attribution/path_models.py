@@ -19,15 +19,20 @@ TOLERANCE = 1e-14
 DRAWS = 100                                          # of the chain at a time
 MAX_PLAYERS = 20                                     # 2^20 coalitions
 _COLUMNS = ("conversion_id", "campaign_id", "position", "n_touches", "value")
+_NO_PATHS = pd.DataFrame({"conversion_id": pd.Series(dtype="str"), "campaign_id": pd.Series(dtype="str"),
+                          "position": pd.Series(dtype=int), "n_touches": pd.Series(dtype=int),
+                          "value": pd.Series(dtype=float), "outcome": pd.Series(dtype="str")})
 
 
-def markov(paths, order: int = 1) -> pd.DataFrame:
+def markov(paths, order: int = 1, on_too_many: str = "raise") -> pd.DataFrame:
     """Measure each campaign's removal effect: the share of conversions lost if every step to it led nowhere.
 
     `paths` are those of build_paths; journeys without an outcome all count as converted. Returns one row per campaign
     met, by id: n_paths that met it, n_converted of them, removal_effect (0-1, by count) and removal_effect_value (by
-    money; both blank where nothing converted). Effects overlap and are never added up.
+    money; both blank where nothing converted, and of a campaign that is too fresh). Effects overlap and are never added
+    up. No rows where the campaigns are too many to be solved, with on_too_many="leave_out".
     A path is a Markov chain of its last `order` campaigns, repeats kept; an open path counts its steps and has no end.
+    A state from which no path has come to an end, there or further on, is too fresh: steps into it are left out.
     Removal in closed form, exact and without simulation: with N = (I - Q)^-1, a = s'N and b = N r for the start s and
     the conversions r, removing the states S of a campaign leaves p - a_S (N_SS)^-1 b_S of p = s'b. By money, r is the
     money with which the paths in a state convert.
@@ -40,7 +45,7 @@ def markov(paths, order: int = 1) -> pd.DataFrame:
     >>> markov(paths)["removal_effect"].round(9).tolist()
     [0.5, 1.0, 1.0]
     """
-    walks = _read_walks(paths)
+    walks = _leave_too_many(_read_walks(paths), on_too_many)
     chain = _build_chain(walks, order)
     own = [np.flatnonzero(chain.campaign == code) for code in range(len(walks.campaigns))]
     met = np.arange(len(walks.campaigns))
@@ -48,16 +53,17 @@ def markov(paths, order: int = 1) -> pd.DataFrame:
                          **_name_effects(_removal_effects(chain, own))})
 
 
-def markov_tree(paths, campaigns: pd.DataFrame, order: int = 1, on_orphan: str = "raise") -> pd.DataFrame:
+def markov_tree(paths, campaigns: pd.DataFrame, order: int = 1, on_orphan: str = "raise",
+                on_too_many: str = "raise") -> pd.DataFrame:
     """Measure the removal effect of each campaign and of each subtree of the campaign tree.
 
     Returns one row per campaign that any path met, itself or below it, in the tree's reading order: its place in the
     tree (campaign_id, parent_id, campaign_name, depth, root_id, path, is_leaf), n_paths and n_converted of all with
     children, removal_effect and removal_effect_value of the campaign alone (0 where it was not met itself), and both
-    `_with_children`: what would be lost without the whole subtree, which is not the sum of its children's.
+    `_with_children`: those of the whole subtree, which are not the sum of its children's. Blank where markov's are.
     Raises what markov and build_ancestors raise, and TableError when paths met a campaign that is not in the tree.
     """
-    walks, ancestors = _read_walks(paths), build_ancestors(campaigns, on_orphan)
+    walks, ancestors = _leave_too_many(_read_walks(paths), on_too_many), build_ancestors(campaigns, on_orphan)
     chain = _build_chain(walks, order)
     tree = describe_tree(campaigns, on_orphan)
     code, node = _place_in_tree(walks, ancestors, tree, on_orphan)
@@ -73,7 +79,7 @@ def redraw_markov(paths, weights: pd.DataFrame) -> tuple[pd.Series, np.ndarray]:
     """Fit the chain of order 1 again and again, with some paths drawn more often and others less.
 
     `weights` has a row per path that is drawn, by conversion_id, and a column per draw; other paths count once in each.
-    Returns the campaigns' ids, and their removal effect by money in each draw (blank where nothing converted in it).
+    Returns the campaigns' ids, and their removal effect by money in each draw (blank where markov's would be).
     """
     walks = _read_walks(paths)
     n, n_draws = len(walks.campaigns), weights.shape[1]
@@ -92,7 +98,8 @@ def share_by_effect(journeys, effects: pd.DataFrame, by: str = "value") -> pd.Da
     `effects` are what markov or markov_tree returns, of paths that may reach further back. Returns the columns of
     compare_models under model "markov": per campaign credit (whole cents, largest remainder, ties to the earlier id)
     and n_conversions, and with null campaign_id what no touch can claim. The sum is the conversions' value: it is
-    conserved per period, not per conversion. No rows where no campaign that was met has an effect.
+    conserved per period, not per conversion. A campaign whose effect is not known, too fresh or met before the paths
+    begin, has no row: the others share the money. No rows where no campaign that was met has an effect.
     Raises ValueError when by is neither "value" nor "count", TableError for journeys that cannot be read.
 
     >>> journeys = pd.DataFrame({"conversion_id": "deal", "campaign_id": ["A", "B"], "position": [1, 2],
@@ -105,14 +112,14 @@ def share_by_effect(journeys, effects: pd.DataFrame, by: str = "value") -> pd.Da
         raise ValueError(f"by: {by!r} is not one of value, count")
     column = {"value": "removal_effect_value", "count": "removal_effect"}[by]
     walks = _read_walks(journeys)
-    effect = effects.set_index("campaign_id")[column].reindex(walks.campaigns).fillna(0.0).clip(lower=0).to_numpy()
-    if not effect.sum():
+    effect = effects.set_index("campaign_id")[column].reindex(walks.campaigns).clip(lower=0).to_numpy(float)
+    known = np.flatnonzero(~np.isnan(effect))
+    if not effect[known].sum():
         return pd.DataFrame({"model": pd.Series(dtype="str"), "campaign_id": pd.Series(dtype="str"),
                              "credit": pd.Series(dtype=float), "n_conversions": pd.Series(dtype=np.int64)})
-    met = np.arange(len(walks.campaigns))
-    cents, n = _split_cents(effect / effect.sum(), int(walks.cents.sum())), _count_met(walks, met, met)["n_paths"]
-    rows = pd.DataFrame({"campaign_id": pd.Series(walks.campaigns, dtype="str"), "credit": cents / 100,
-                         "n_conversions": n})
+    cents = _split_cents(effect[known] / effect[known].sum(), int(walks.cents.sum()))
+    rows = pd.DataFrame({"campaign_id": pd.Series(walks.campaigns[known], dtype="str"), "credit": cents / 100,
+                         "n_conversions": _count_met(walks, known, np.arange(len(known)), len(known))["n_paths"]})
     if walks.n_untouched:
         rest = pd.DataFrame({"campaign_id": pd.Series([None], dtype="str"), "credit": walks.untouched_cents / 100,
                              "n_conversions": walks.n_untouched})
@@ -302,6 +309,12 @@ def _place_in_tree(walks: _Walks, ancestors: pd.DataFrame, tree: pd.DataFrame,
     return code[code >= 0], find_rows(ancestors["ancestor_id"], tree["campaign_id"])[code >= 0]
 
 
+def _leave_too_many(walks: _Walks, on_too_many: str) -> _Walks:
+    if on_too_many not in ("raise", "leave_out"):
+        raise ValueError(f"on_too_many: {on_too_many!r} is not one of raise, leave_out")
+    return _read_walks(_NO_PATHS) if on_too_many == "leave_out" and len(walks.campaigns) > MAX_CAMPAIGNS else walks
+
+
 @dataclass(frozen=True)
 class _Chain:
     """A Markov chain of the last campaigns met, fitted to paths."""
@@ -310,6 +323,7 @@ class _Chain:
     ends: np.ndarray                                 # r: the chance of converting, and the money with it, by state
     start: np.ndarray                                # s: the chance of each first state
     campaign: np.ndarray                             # of each state: the last one met
+    can_end: np.ndarray                              # by state: a path has come to an end, there or further on
 
 
 def _build_chain(walks: _Walks, order: int) -> _Chain:
@@ -320,12 +334,14 @@ def _build_chain(walks: _Walks, order: int) -> _Chain:
     last, outcome = at[walks.is_last], walks.outcome
     to = np.flatnonzero(~walks.is_first)
     steps = sparse.coo_array((np.ones(len(to)), (at[to - 1], at[to])), (n, n)).tocsr()
-    n_out = steps.sum(axis=1) + np.bincount(last, outcome < 2, n)
+    ended = np.bincount(last, outcome < 2, n)
+    can_end = _can_end(steps, ended > 0)
+    steps = steps @ sparse.diags_array(can_end.astype(float))
+    share = 1 / np.maximum(steps.sum(axis=1) + ended, 1)
     ends = np.stack([np.bincount(last, weights, n) for weights in (outcome == 0, (outcome == 0) * walks.cents)], axis=1)
-    share = np.where(_can_end(steps, np.bincount(last, outcome < 2, n) > 0), 1 / np.maximum(n_out, 1), 0.0)
     first = np.bincount(at[walks.is_first], minlength=n)
     return _Chain(sparse.diags_array(share) @ steps, ends * share[:, None], first / max(first.sum(), 1),
-                  (states % (len(walks.campaigns) + 1) - 1).astype(np.int64))
+                  (states % (len(walks.campaigns) + 1) - 1).astype(np.int64), can_end)
 
 
 def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:
@@ -336,12 +352,13 @@ def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:
     ends = _add_up(last[ended], path[ended], drawn, n)
     money = _add_up(last[won], path[won], drawn * walks.cents[:, None], n)
     start = _add_up(walks.code[walks.is_first], path, drawn, n)
+    can_end = _can_end(steps, ends[:, :, None] > 0)[:, :, 0]
+    steps = steps * can_end[:, None, :]
     share = _divide(1.0, steps.sum(axis=2) + ends)
-    stays = 1 - 1e-12                                    # open paths alone may go round for ever: no inverse without it
-    inverse = np.linalg.inv(np.eye(n) - stays * steps * share[:, :, None])
+    inverse = np.linalg.inv(np.eye(n) - steps * share[:, :, None])
     a, b = np.einsum("di,dij->dj", start, inverse), np.einsum("dij,dj->di", inverse, money * share)
     total = np.einsum("di,di->d", start, b)[:, None]
-    return _divide(a * b / np.einsum("dii->di", inverse), total, np.nan).T
+    return np.where(can_end, _divide(a * b / np.einsum("dii->di", inverse), total, np.nan), np.nan).T
 
 
 def _add_up(cell: np.ndarray, path: np.ndarray, drawn: np.ndarray, size: int) -> np.ndarray:
@@ -359,8 +376,8 @@ def _state_codes(walks: _Walks, order: int) -> np.ndarray:
     return met
 
 
-def _can_end(steps: sparse.csr_array, ends: np.ndarray) -> np.ndarray:
-    """Tell the states from which a path can come to an end: of open paths alone, some go round for ever."""
+def _can_end(steps: sparse.csr_array | np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Tell the states from which a path can come to an end: of open paths alone, some are all that is known."""
     reached = ends
     while True:
         more = reached | (steps @ reached.astype(float) > 0)
@@ -370,12 +387,16 @@ def _can_end(steps: sparse.csr_array, ends: np.ndarray) -> np.ndarray:
 
 
 def _removal_effects(chain: _Chain, groups: list[np.ndarray]) -> np.ndarray:
-    """Give the share of conversions, and of their money, that is lost without each group of states."""
+    """Give the share of conversions, and of their money, that is lost without each group of states.
+
+    Blank where the states of a group are all too fresh.
+    """
     if not len(chain.start):                             # LAPACK complains of no rows at all, on the screen
         return np.full((len(groups), 2), np.nan)
     is_by_campaign = len(chain.start) == len(np.unique(chain.campaign))
     lost, total = (_lose_in_closed_form if is_by_campaign else _lose_by_iteration)(chain, groups)
-    return _divide(lost, total, np.nan)
+    is_fresh = np.array([len(group) > 0 and not chain.can_end[group].any() for group in groups])
+    return np.where(is_fresh[:, None], np.nan, _divide(lost, total, np.nan))
 
 
 def _lose_in_closed_form(chain: _Chain, groups: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

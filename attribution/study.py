@@ -18,7 +18,7 @@ import pandas as pd
 from attribution.agreement import Agreement
 from attribution.agreement_file import read_agreement
 from attribution.entries import build_entries
-from attribution.funnel import build_conversions
+from attribution.funnel import build_conversions, build_pipeline
 from attribution.hazard import build_exposure, counterfactual_credit, fit_hazard
 from attribution.intervals import BOUNDS, Draws, bootstrap_credit, draw_markov, share_models
 from attribution.journeys import build_journeys
@@ -120,15 +120,17 @@ def read_case(company: Company) -> Case:
     conversions = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage)
     journeys = build_journeys(crm.touches, conversions, crm.contact_roles, lookback_days=LOOKBACK_DAYS,
                               time_zone=agreement.time_zone)
-    return Case(crm, agreement, entries, conversions, journeys, _draw(crm, agreement, conversions, journeys))
+    pipeline = build_pipeline(entries, crm.opportunities, crm.contact_roles, as_of=crm.as_of,
+                              time_zone=agreement.time_zone)
+    paths = build_paths(crm.touches, conversions, crm.contact_roles, as_of=crm.as_of, lookback_days=LOOKBACK_DAYS,
+                        time_zone=agreement.time_zone, pipeline=pipeline)
+    return Case(crm, agreement, entries, conversions, journeys, _draw(crm, conversions, journeys, paths))
 
 
-def _draw(crm: CRM, agreement: Agreement, conversions: pd.DataFrame, journeys: pd.DataFrame) -> Draws:
+def _draw(crm: CRM, conversions: pd.DataFrame, journeys: pd.DataFrame, paths: pd.DataFrame) -> Draws:
     """Let the kit's own models share the deals, each drawn anew by account, as a report does."""
     draws = bootstrap_credit(share_models(journeys, report_models(HALF_LIFE_DAYS["ours"])), conversions, crm.campaigns,
                              n_resamples=N_RESAMPLES)
-    paths = build_paths(crm.touches, conversions, crm.contact_roles, as_of=crm.as_of, lookback_days=LOOKBACK_DAYS,
-                        time_zone=agreement.time_zone)
     return draw_markov(draws, paths, journeys, markov(paths), conversions, n_resamples=N_RESAMPLES)
 
 

@@ -82,6 +82,21 @@ def test_model_ranges_of_nothing_are_empty(tree, crm, agreement):
     assert len(model_ranges(compare_models(journeys.head(0)), returns, tree)) == 0
 
 
+def test_a_model_that_says_nothing_of_a_campaign_is_blank_for_it_and_not_zero(tree, compared):
+    # Markov knows Ads alone: of Slush and so of Fairs it says nothing, EMEA above has what Ads has.
+    fresh = pd.concat([compared, pd.DataFrame([("markov", "ads", 120.0, 1), ("markov", None, 5.0, 1)],
+                                              columns=["model", "campaign_id", "credit", "n_conversions"])])
+    returns = campaign_roi(make_credit(("d", "slush", 100.0), ("d", "ads", 20.0)), costs_of(slush=80.0), tree)
+    ranges = model_ranges(fresh, returns, tree).set_index("campaign_id")
+    assert ranges[["credit_low", "credit_high"]].T.to_dict("list") == {
+        "emea": [120.0, 120.0], "ads": [20.0, 120.0], "fairs": [60.0, 100.0], "slush": [60.0, 100.0]}
+    rows = returns_by_model(fresh, returns, tree, fresh).set_index(["model", "campaign_id"])
+    known = rows.loc["markov", "credit_with_children"]
+    assert known.loc[["emea", "ads"]].tolist() == [120.0, 120.0] and known.loc[["fairs", "slush"]].isna().all()
+    side = models_side_by_side(fresh, tree).set_index("campaign_id")["markov"]
+    assert side.fillna(-1).loc[["slush", "ads"]].tolist() == [-1, 120.0] and side.sum() == 125.0
+
+
 def test_models_side_by_side_sum_to_the_same_total(tree, compared):
     rows = models_side_by_side(compared, tree)
     assert rows[["path", "first", "last"]].to_numpy().tolist() == [

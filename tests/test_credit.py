@@ -82,7 +82,7 @@ def test_compare_models_sets_the_ten_thousand_euros_side_by_side(ten_thousand):
     ad = table[table["campaign_id"] == "LinkedIn ad"].set_index("model")["credit"]
     assert ad.drop("time_decay").to_dict() == {
         "first_touch": 10000.0, "last_touch": 0.0, "linear": 5000.0, "u_shaped": 5000.0, "w_shaped": 3333.33,
-        "full_path": 2500.0, "j_shaped": 2500.0, "inverse_j": 7500.0}
+        "full_path": 2500.0, "j_shaped": 2500.0, "inverse_j": 7500.0, "shapley": 5000.0}
     assert (table["n_conversions"] == 1).all()
     assert (table.groupby("model")["credit"].sum() == 10000).all()
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from attribution.canvas import NONE
 from attribution.figures import (
     plot_bookings,
     plot_budget,
@@ -214,6 +215,17 @@ def test_plot_tree_colours_loss_and_gain_apart():
     (tree,) = plot_tree(returns_of(("a", None, "A", 10, 0), ("b", None, "B", 10, 10), ("c", None, "C", 10, 99)), "t",
                         "EUR").data
     assert list(tree.marker.colors) == ["rgb(213, 94, 0)", "rgb(242, 242, 242)", "rgb(0, 114, 178)"]
+
+
+def test_plot_tree_leaves_uncoloured_what_a_model_says_nothing_of(returns):
+    silent = by_model_of(returns)
+    is_ads = (silent["model"] == "first_touch") & (silent["campaign_id"] == "a")
+    silent[["credit_with_children", "roi"]] = silent[["credit_with_children", "roi"]].mask(is_ads)
+    traces, _layout = menus_of(plot_tree(returns, "t", "EUR", silent, "linear"))["Model"][1]["first touch"]
+    assert traces["marker.colors"][0][1] == NONE and traces["text"][0][1] == "– credit<br>ROI –"
+    bars, _layout = menus_of(plot_roi(returns.iloc[[0, 3]], "t", "EUR", by_model=silent, model="linear"))["Model"][1][
+        "first touch"]
+    assert bars["x"][-1] == [None, 250.5, 20.0, 450.5]
 
 
 def test_plot_tree_draws_what_was_left_out_of_the_tree():

@@ -339,6 +339,65 @@ def test_draw_markov_conserves_the_money_in_every_resample_also_of_deals_too_old
     assert ((acme == 0) & (beta > 0)).any() and draws.credit[-1, node(draws, "slush")] == 35.0
 
 
+def test_draw_markov_fits_the_chain_to_all_accounts_as_often_as_drawn(tree):
+    # Acme bought and was lost later: one weight for both. Cy, who is of no account, and Xo Ltd never bought; Beta's one
+    # path is lost: it bought before the paths begin.
+    seen = [("d1", ["ads", "slush"], 60.0, "converted"), ("d3", ["fairs"], 30.0, "converted")]
+    others = [("account:acme", ["ads"], 0.0, "lost"), ("account:xo", ["slush", "ads"], 0.0, "lost"),
+              ("person:cy", ["fairs"], 0.0, "lost"), ("account:beta", ["fairs", "slush"], 0.0, "open")]
+    deals = deals_of(d1="acme", d2="beta", d3="di").assign(value=[60.0, 10.0, 30.0])
+    paths, journeys = path_rows(*seen, *others), path_rows(*seen, ("d2", ["slush"], 10.0, "converted"))
+    none = bootstrap_credit(credits_of(linear=[]), deals, tree, n_resamples=60)
+    draws = draw_markov(none, paths, journeys, markov(paths), deals, n_resamples=60)
+    acme, beta, di, xo, cy = draw_weights(5, n_resamples=60).astype(int)
+    owners, n_fitted = [acme, di, acme, xo, cy, beta], 0
+    for draw in range(60):
+        drawn = [(f"{each[0]}-{i}", *each[1:]) for each, owner in zip([*seen, *others], owners, strict=True)
+                 for i in range(owner[draw])]
+        effects = markov(path_rows(*drawn)).set_index("campaign_id")["removal_effect_value"].fillna(0.0)
+        if effects.sum() > 0:
+            money = 60 * acme[draw] + 10 * beta[draw] + 30 * di[draw]
+            expected, n_fitted = effects / effects.sum() * money, n_fitted + 1
+            assert [draws.money[-1, node(draws, each), draw] for each in ("ads", "slush")] == pytest.approx(
+                [expected.get("ads", 0.0), expected.get("slush", 0.0)])
+    assert n_fitted > 30
+
+
+def test_draw_markov_has_no_interval_where_the_model_says_nothing(tree):
+    seen = [("d1", ["ads", "slush"], 60.0, "converted")]
+    paths, journeys = path_rows(("d1", ["ads", "slush"], 60.0, "open"), ("d2", ["ads"], 5.0, "converted")), path_rows(
+        *seen, ("d2", ["ads"], 5.0, "converted"))
+    deals, costs = deals_of(d1="acme", d2="beta").assign(value=[60.0, 5.0]), costs_of(ads=10.0)
+    credits = credits_of(linear=[("d1", "ads", 30.0), ("d1", "slush", 30.0), ("d2", "ads", 5.0)])
+    draws = draw_markov(bootstrap_credit(credits, deals, tree), paths, journeys, markov(paths), deals)
+    rows = credit_intervals(draws, returns_of(credits, costs, tree)).set_index(["model", "campaign_id"])
+    assert rows.loc[("markov", "ads"), "credit"] == 65.0 and rows.loc[("markov", "ads"), "n_accounts"] == 2
+    assert rows.loc[("markov", "slush"), ["credit_low", "credit_high"]].isna().all()
+    assert rows.loc[("linear", "slush"), ["credit_low", "credit_high"]].notna().all()
+
+
+def test_draws_intervals_and_pooling_are_the_same_to_the_bit_in_any_order_of_rows(tree):
+    credits, deals = random_month(7, n_deals=60, n_accounts=25)
+    rng = np.random.default_rng(8)
+    seen = [(each, list(rng.choice(["slush", "nordic", "ads", "fairs"], rng.integers(1, 4))), float(value), "converted")
+            for each, value in zip(deals["conversion_id"], rng.integers(1, 99, len(deals)), strict=True)]
+    lost = [(f"account:{name}", list(rng.choice(["slush", "ads", "fairs"], 2)), 0.0, ("lost", "open")[i % 2])
+            for i, name in enumerate([*deals["account_id"].unique(), *(f"x{j}" for j in range(30))])]
+    deals, results = deals.assign(value=[value for *_, value, _ in seen]), []
+    for shuffled in (lambda rows: rows, lambda rows: rows.sample(frac=1, random_state=4)):
+        parts = [shuffled(each) for each in (credits, deals, tree, path_rows(*seen, *lost), path_rows(*seen))]
+        one, other, campaigns, paths, journeys = parts
+        one = one.sort_values("model", kind="stable")                 # models stand in the order in which they come
+        draws = draw_markov(bootstrap_credit(one, other, campaigns), paths, journeys, markov(paths), other)
+        returns = returns_of(one, shuffled(costs_of(slush=9.0, ads=5.0, nordic=7.0)), campaigns)
+        results.append((draws, credit_intervals(draws, returns), pool_returns(draws, returns, "linear")))
+    (draws, *tables), (again, *more) = results
+    assert "markov" in draws.models and tables[1]["pooled_roi"].notna().sum() > 2
+    assert draws.money.tobytes() == again.money.tobytes()
+    for once, twice in zip(tables, more, strict=True):
+        pd.testing.assert_frame_equal(once, twice, check_exact=True)
+
+
 def test_compare_pairs_draws_both_together():
     # fairs always earns twice what ads does from the same accounts: far apart, though their intervals overlap
     tree = make("campaigns", campaign_id=["ads", "fairs", "mail"], parent_id=None,

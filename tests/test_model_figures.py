@@ -83,7 +83,7 @@ def test_plot_lost_draws_the_whole_and_the_sum_of_its_parts(finnish):
     bar, mark = drawn(plot_lost(lost, "t"))["data"]
     assert (bar["y"], bar["x"]) == (["b", "a", "p"], [0.5, 0.3, 0.6]) and mark["x"] == [None, None, 0.8]
     assert [text.replace("\u00a0", " ") for text in bar["customdata"]] == ["50 %, 45 %", "30 %, 40 %", "60 %, 70 %"]
-    assert bar["name"] == "menetys ilman sitä ja alakampanjoita"
+    assert bar["name"] == "poistovaikutus alakampanjoineen"
     assert drawn(plot_lost(lost, "t"))["layout"]["yaxis"]["ticktext"] == ["Fair", "Ads", f"<b>{SAFE}</b>"]
 
 

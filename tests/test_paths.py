@@ -74,6 +74,48 @@ def test_build_paths_does_not_count_a_touch_of_a_deal_as_a_failure_elsewhere():
     assert (steps(paths, "d"), steps(paths, "account:Holding")) == (["A"], ["B"])
 
 
+ANN = pd.DataFrame({"opportunity_id": ["d"], "person_id": ["Ann"]})
+
+
+@pytest.mark.parametrize(("account", "unit"), [("Agency", "account:Agency"), (None, "person:Ann")])
+def test_build_paths_counts_no_failure_of_a_person_before_a_conversion_elsewhere(account, unit):
+    touches = touches_of(("2025-01-01", "Ann", account, "Old"), ("2026-05-01", "Ann", account, "A"))
+    paths = build_paths(touches, deals_of(("d", "2026-06-01", "Acme")), ANN, as_of=AS_OF)
+    assert paths[["conversion_id", "campaign_id", "outcome"]].to_numpy().tolist() == [["d", "A", "converted"]]
+    later = touches_of(("2025-01-01", "Ann", account, "Old"), ("2026-06-02", "Ann", account, "A"))
+    assert steps(build_paths(later, deals_of(("d", "2026-06-01", "Acme")), ANN, as_of=AS_OF), unit) == ["A"]
+
+
+def test_build_paths_counts_no_failure_of_a_person_met_on_the_way_who_has_no_role():
+    # By the account: Ann of Acme was met; her old touch is of the time when she was of no account.
+    touches = touches_of(("2025-01-01", "Ann", None, "Old"), ("2026-05-01", "Ann", "Acme", "A"))
+    assert outcomes(build_paths(touches, deals_of(("d", "2026-06-01", "Acme")), as_of=AS_OF)) == {"d": "converted"}
+
+
+def test_build_paths_keeps_open_what_has_a_deal_to_come():
+    touches = touches_of(("2026-03-01", "Ann", "Agency", "A"), ("2026-03-02", "Bo", "Bolt", "B"),
+                         ("2026-03-03", "Cy", "Cog", "A"), ("2026-04-01", "Di", "Bolt", "C"),
+                         ("2026-03-04", "Ed", None, "C"))
+    roles = pd.DataFrame({"opportunity_id": ["e", "e"], "person_id": ["Ann", "Ed"]})
+    pipeline = deals_of(("e", "2026-10-31", "Bolt"))
+    paths = build_paths(touches, deals_of(), roles, as_of=AS_OF, pipeline=pipeline)
+    assert outcomes(paths) == {"account:Agency": "open", "account:Bolt": "open", "account:Cog": "lost",
+                               "person:Ed": "open"}
+    assert steps(paths, "account:Bolt") == ["B", "C"]
+    assert set(outcomes(build_paths(touches, deals_of(), roles, as_of=AS_OF)).values()) == {"lost"}
+
+
+def test_build_paths_takes_no_open_deal_for_a_conversion_to_come_that_has_come_or_is_of_people():
+    touches = touches_of(("2026-03-01", "Ann", "Acme", "A"), ("2026-06-01", "Bo", "Acme", "B"))
+    pipeline, opened = deals_of(("d", "2026-10-31", "Acme")), deals_of(("d", "2026-04-01", "Acme"))
+    paths = build_paths(touches, opened, as_of=AS_OF, pipeline=pipeline)
+    assert outcomes(paths) == {"d": "converted", "account:Acme": "lost"}
+    leads = deals_of(("Ann", "2026-04-01", "Acme")).assign(person_id=pd.Series(["Ann"], dtype="str"))
+    roles = pd.DataFrame({"opportunity_id": ["d"], "person_id": ["Bo"]})
+    assert outcomes(build_paths(touches, leads, roles, as_of=AS_OF, pipeline=pipeline)) == {
+        "Ann": "converted", "person:Bo": "lost"}
+
+
 def test_build_paths_follows_people_where_people_convert():
     touches = touches_of(("2026-05-01", "Ann", "Acme", "A"), ("2026-05-02", "Bo", "Acme", "B"))
     leads = deals_of(("Ann", "2026-06-01", "Acme")).assign(person_id=pd.Series(["Ann"], dtype="str"))

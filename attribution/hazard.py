@@ -109,10 +109,10 @@ def _list_months(accounts: pd.DataFrame, touches: pd.DataFrame, agreement: Agree
     first, last = _month_numbers(agreement.day_of(touches["touched_at"])).min(), _month_numbers(ended)[0] - 1
     start = np.maximum(_month_numbers(agreement.day_of(accounts["created_at"])) + 1, first)
     account, number = _spans(start, np.full(len(start), last))
-    month = pd.PeriodIndex.from_ordinals(np.unique(number), freq="M").strftime("%Y-%m")
+    known, which = np.unique(number, return_inverse=True)
+    month = pd.PeriodIndex.from_ordinals(known, freq="M").strftime("%Y-%m").to_numpy(str)
     return pd.DataFrame({"account": account, "number": number,
-                         "account_id": accounts["account_id"].to_numpy()[account],
-                         "month": month.to_numpy()[number - first] if len(number) else number.astype(str)})
+                         "account_id": accounts["account_id"].to_numpy()[account], "month": month[which]})
 
 
 def _spans(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -115,6 +115,14 @@ def test_panel_takes_no_employees_for_an_unknown_size():
     pd.testing.assert_frame_equal(build_exposure(nobody, HELSINKI).months, build_exposure(crm, HELSINKI).months)
 
 
+def test_panel_of_records_that_are_all_younger_than_the_first_touch():
+    crm = company()
+    young, unborn = (dataclasses.replace(crm, accounts=crm.accounts.assign(created_at=pd.Timestamp(made)))
+                     for made in ("2026-03-15T00:00:00Z", "2026-06-15T00:00:00Z"))
+    assert build_exposure(young, HELSINKI).months["month"].tolist() == ["2026-04", "2026-05", "2026-06"] * 3
+    assert build_exposure(unborn, HELSINKI).months["month"].tolist() == []
+
+
 def test_panel_finds_the_months_of_many_accounts():
     ids = [f"z{k:04}" for k in range(3000)]
     accounts = make("accounts", account_id=ids, created_at="2025-01-01T00:00:00Z")

@@ -22,6 +22,7 @@ from attribution.journeys import DAY_MICROSECONDS, microseconds
 from attribution.language import marked
 from attribution.tables import CRM, TableError, find_rows
 
+HALF_LIFE_DAYS = 90.0                                # of a touch's weight in the exposure
 LEAST = 10                                           # events for each coefficient of an exposure: Peduzzi et al. 1996
 OTHER = marked("(other campaigns)")
 INTERCEPT = "intercept"
@@ -66,7 +67,7 @@ class Hazard:
     on_orphan: str
 
 
-def build_exposure(crm: CRM, agreement: Agreement, *, half_life_days: float = 90.0) -> Panel:
+def build_exposure(crm: CRM, agreement: Agreement, *, half_life_days: float = HALF_LIFE_DAYS) -> Panel:
     """Follow every company month by month: what it had met at the month's start, and whether it opened or won a deal.
 
     Returns a Panel. `months` has one row per account and local month that is over at as_of, from the one after the
@@ -335,6 +336,7 @@ def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, 
              name: str = "the events") -> tuple[np.ndarray, np.ndarray]:
     """Fit a binomial model to months in which something happened or not.
 
+    The link is the regression's own, or "logit", by which a discrete-time fit is published that this is held against.
     Returns the coefficients in the order of the columns, and their robust covariance, clustered.
     Raises TableError where the fit does not come to rest, as when a term alone says what happened.
     """

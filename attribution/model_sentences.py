@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from attribution.hazard import HALF_LIFE_DAYS
 from attribution.language import _, count, in_number, marked, money, number, percent, plain
 from attribution.path_models import MAX_CAMPAIGNS
 from attribution.sensitivity import NO_LIMIT
@@ -177,51 +178,59 @@ def _say_parts(known: pd.DataFrame) -> list[str]:
 
 
 def title_caused(caused: pd.DataFrame) -> str:
-    """Title the regression with how many campaigns surely caused something."""
+    """Title the regression with how many channels' intervals lie above zero."""
     if not len(caused):
-        return _("The regression has nothing to say of these campaigns")
+        return _("The regression has nothing to say of these channels")
     n = int(caused["is_clear"].sum())
-    return _("By the regression {n} of {campaigns} caused more than nothing, 95\u00a0% interval included").format(
-        n=number(n), campaigns=count(len(caused), "campaign"))
+    return _("For {n} of {channels} the regression's 95\u00a0% interval lies above zero").format(
+        n=number(n), channels=count(len(caused), "channel"))
 
 
 def say_caused(caused: pd.DataFrame, model: str, currency: str) -> str:
     """Say how far what a regression says was caused lies from the credit that the report's model gives."""
     outside = caused[caused["is_outside"]]
     if not len(outside):
-        return _("The credit by {model} lies within the regression's interval for every campaign shown.").format(
-            model=_(model))
+        return _("The credit by {model} lies within the regression's interval for every channel shown. That confirms "
+                 "nothing: a wide interval holds almost any credit.").format(model=_(model))
     away = pd.concat([outside["caused_low"] - outside["credit"], outside["credit"] - outside["caused_high"]], axis=1)
     most = outside.loc[away.max(axis=1).idxmax()]
     sums = {name: money(most[name], currency) for name in ("credit", "caused_low", "caused_high")}
-    return _("For {n} of {campaigns} the credit by {model} lies outside the regression's interval, furthest for "
-             "{campaign}: {credit} credited, {caused_low} to {caused_high} caused.").format(
-        n=number(len(outside)), campaigns=count(len(caused), "campaign"), model=_(model),
-        campaign=most["campaign_name"], **sums)
+    return _("For {n} of {channels} the credit by {model} lies outside the regression's interval, furthest for "
+             "{name}: {credit} credited, {caused_low} to {caused_high} caused.").format(
+        n=number(len(outside)), channels=count(len(caused), "channel"), model=_(model), name=most["campaign_name"],
+        **sums)
 
 
-def say_hazard_limits(half_life_days: float) -> str:
-    """Say what the regression can say of a campaign, and what it cannot."""
+def say_hazard_limits(half_life_days: float = HALF_LIFE_DAYS) -> str:
+    """Say what the regression can say of a channel, and what it cannot."""
     return _("The regression compares months: how much oftener companies opened and won deals after they had met a "
-             "campaign than companies like them in size, history and time that had not. It observes and does not "
-             "experiment: where a campaign sought out those about to buy anyway, it is given what they would have "
-             "bought without it. One coefficient stands for a whole channel, a touch counts half as much for every "
-             "{days} days of age, a month's own touches are not counted, and what would be lost without two campaigns "
-             "is not the sum of what would be lost without each.").format(days=plain(half_life_days))
+             "channel than companies like them in size, history and time that had not. It observes and does not "
+             "experiment: where a channel sought out those about to buy anyway, it is given what they would have "
+             "bought without it. A deal that was only brought forward counts as caused. One coefficient stands for a "
+             "whole channel. A touch counts half as much for every {days} days of age, and a month's own touches are "
+             "not counted. What would be lost without two channels is not the sum of what would be lost without "
+             "each.").format(days=plain(half_life_days))
 
 
 def say_hazard(caused: pd.DataFrame, currency: str) -> str:
-    """Say for how many campaigns the regression finds more than chance could be, and for which it finds most."""
+    """Say for how many channels the regression finds more than chance would usually bring, and for which most."""
     known = caused[caused["caused_value"].notna()]
     clear = known[known["caused_low"] > 0]
     if not len(known):
-        return _("Too few deals followed a touch for the regression to say anything of a campaign.")
+        return _("Too few deals followed a touch for the regression to say anything of a channel.")
     if not len(clear):
-        return _("The regression cannot tell the effect of any campaign from none: every interval reaches down to "
+        return _("The regression cannot tell the effect of any channel from none: every interval reaches down to "
                  "zero.")
     most = clear.loc[clear["caused_value"].idxmax()]
     sums = {name: money(most[name], currency) for name in ("caused_value", "caused_low", "caused_high")}
-    return _("The regression finds more than chance could bring for {n} of {campaigns}, most for {name}: without it "
-             "{caused_value} less would have been won (95\u00a0% interval {caused_low} to {caused_high}). Where the "
-             "interval reaches down to zero, no effect is possible too.").format(
-        n=number(len(clear)), campaigns=count(len(known), "campaign"), name=most["campaign_name"], **sums)
+    found = _("The regression finds more than chance would usually bring for {n} of {channels}, most for {name}: "
+              "without it {caused_value} less would have been won (95\u00a0% interval {caused_low} to {caused_high}). "
+              "Where the interval reaches down to zero, no effect is possible too.").format(
+        n=number(len(clear)), channels=count(len(known), "channel"), name=most["campaign_name"], **sums)
+    return " ".join([found, *_say_many(len(known))])
+
+
+def _say_many(n: int) -> list[str]:
+    """Say what testing several channels at once does to the chance that one stands out."""
+    return [_("{channels} are tested at once: about one in forty without any effect has an interval above zero by "
+              "chance alone.").format(channels=count(n, "channel"))] if n > 1 else []

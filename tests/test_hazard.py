@@ -18,6 +18,8 @@ from attribution.hazard import (
     OPENING,
     OTHER,
     WINNING,
+    Equation,
+    Hazard,
     Panel,
     build_exposure,
     counterfactual_credit,
@@ -115,6 +117,14 @@ def test_panel_takes_no_employees_for_an_unknown_size():
     pd.testing.assert_frame_equal(build_exposure(nobody, HELSINKI).months, build_exposure(crm, HELSINKI).months)
 
 
+def test_panel_of_records_that_are_all_younger_than_the_first_touch():
+    crm = company()
+    young, unborn = (dataclasses.replace(crm, accounts=crm.accounts.assign(created_at=pd.Timestamp(made)))
+                     for made in ("2026-03-15T00:00:00Z", "2026-06-15T00:00:00Z"))
+    assert build_exposure(young, HELSINKI).months["month"].tolist() == ["2026-04", "2026-05", "2026-06"] * 3
+    assert build_exposure(unborn, HELSINKI).months["month"].tolist() == []
+
+
 def test_panel_finds_the_months_of_many_accounts():
     ids = [f"z{k:04}" for k in range(3000)]
     accounts = make("accounts", account_id=ids, created_at="2025-01-01T00:00:00Z")
@@ -158,6 +168,16 @@ def test_panel_values_an_opening_at_the_share_won_of_those_that_ended():
     acme = months_of(panel_of(), "acme")                     # of three that ended (won, lost, lapsed) one was won
     assert acme["n_won"].tolist() == pytest.approx([1 / 3, 1 / 3, 1, 1, 1 / 3])
     assert acme["value"].tolist() == pytest.approx([1000 / 3, 1000 / 3, 1000, 1000, 1000 / 3])
+
+
+def test_panel_books_what_was_won_in_a_month_also_of_a_deal_made_in_it():
+    panel = panel_of(deals=[("acme", "2026-05-04", "2026-05-30", True, True, 50.0), ("beta", "2026-05-02", "2026-05-28",
+                            True, True, None), ("gamma", "2026-01-02", "2026-01-20", True, True, 9.0),
+                            (None, "2026-04-02", "2026-05-28", True, True, 9.0)])
+    booked = {name: months_of(panel, name)[["booked_value", "n_booked"]].T.to_numpy().tolist()
+              for name in ("acme", "beta", "gamma")}
+    assert booked == {"acme": [[0, 0, 0, 1050, 0], [0, 0, 0, 2, 0]], "beta": [[0, 0, 0], [0, 1, 0]],
+                      "gamma": [[0] * 5, [0] * 5]}                          # January is not followed
 
 
 def test_panel_values_customers_apart_where_ten_deals_of_each_were_won():
@@ -237,7 +257,8 @@ def simulated(seed, n_accounts=400, n_months=24, base=-3.5, effects=None):
         "is_customer": rng.random(n) < 0.3, "had_deal": False, "log_employees": size, "is_size_unknown": False,
         "log_months_known": np.log1p(np.tile(np.arange(n_months), n_accounts)),
         "years": np.tile(np.arange(n_months) / 12, n_accounts), "log_months_open": rng.random(n) * is_open,
-        "n_won": np.where(is_open, 1.0, 0.4), "value": np.where(is_open, 1000.0, 400.0)})
+        "n_won": np.where(is_open, 1.0, 0.4), "value": np.where(is_open, 1000.0, 400.0) + 100 * (size > 0)})
+    months = months.assign(n_booked=1.0 * months["is_won"], booked_value=1100.0 * months["is_won"])
     months = months.assign(log_months_open_squared=months["log_months_open"] ** 2)
     return Panel(months, sparse.csr_array(exposure), pd.Index(list(effects)), 90.0)
 
@@ -378,33 +399,47 @@ def test_fit_leaves_out_a_flag_that_ten_events_do_not_tell_apart():
 
 # --- what would be lost
 
-def expected(months, exposure, hazard, equation, node_columns, coefficients):
-    """Work out by hand what an equation loses: hazards with and without the columns' exposure, row by row."""
-    rows = (months["has_open_deal"] == (equation == WINNING)).to_numpy()
+def test_credit_behind_half_of_the_openings_and_half_of_the_wins_is_three_quarters_of_what_was_won():
+    months = pd.DataFrame({"has_open_deal": [False, False, True, True], "n_won": 1.0, "value": 1.0,
+                           "booked_value": [0.0, 0.0, 700.0, 300.0], "n_booked": [0.0, 0.0, 3.0, 1.0]})
+    panel = Panel(months, sparse.csr_array(np.array([[0.0], [1.0], [0.0], [1.0]])), pd.Index(["slush"]), 90.0)
+    design = pd.DataFrame({"intercept": [1.0, 1.0], "fairs": [0.0, 1.0]})
+    alone, met = np.log(-np.log(0.9)), np.log(-np.log(0.7))              # a hazard of 0.1, and of 0.3 with the fair:
+    equations = {name: Equation(np.array(rows), design, np.array([alone, met - alone]), np.zeros((2, 2)),
+                                pd.Series(["fairs"], ["slush"]))         # 0.2 of 0.4 are lost without it
+                 for name, rows in ((OPENING, [0, 1]), (WINNING, [2, 3]))}
+    credit = counterfactual_credit(Hazard(panel, equations, pd.DataFrame(), TREE, "raise")).set_index("campaign_id")
+    assert credit.loc["fairs", ["n_caused", "caused_value", "caused_low", "caused_high"]].tolist() == pytest.approx(
+        [3, 750, 750, 750])
+    no_win = dataclasses.replace(equations[WINNING], groups=pd.Series([None], ["slush"]))
+    credit = counterfactual_credit(Hazard(panel, {**equations, WINNING: no_win}, pd.DataFrame(), TREE, "raise"))
+    assert credit.set_index("campaign_id").loc["fairs", "caused_value"] == pytest.approx(500)
+
+
+def share_lost(panel, hazard, equation, columns, b=None, worth="value"):
+    """Work out which share of an equation's worth goes with some columns' exposure, row by row."""
+    rows = (panel.months["has_open_deal"] == (equation == WINNING)).to_numpy()
     terms = terms_of(hazard, equation)
+    b = pd.Series(terms["coefficient"] if b is None else b, terms.index)
+    months, met = panel.months[rows].assign(intercept=1.0), panel.exposure.toarray()[rows]
     controls = [name for name in terms.index if name in months]
-    fixed = months.loc[rows, controls].astype(float).to_numpy() @ terms.loc[controls, "coefficient"].to_numpy()
-    eta = fixed + terms.loc["intercept", "coefficient"] + exposure[rows] @ coefficients
-    left = exposure[rows].copy()
-    left[:, node_columns] = 0
-    without = eta + (left - exposure[rows]) @ coefficients
-    lost = np.exp(-np.exp(without)) - np.exp(-np.exp(eta))
-    return (lost * months.loc[rows, "n_won"]).sum(), (lost * months.loc[rows, "value"]).sum()
+    fixed = months[controls].astype(float).to_numpy() @ b[controls].to_numpy()
+    each = b[["Root > Ads", "Root > Ads", "Root > Fairs"]].to_numpy()
+    left = np.where(np.isin(np.arange(3), columns), 0, met)
+    pace, without = np.exp(fixed + met @ each), np.exp(fixed + left @ each)
+    worth = months[worth].to_numpy()
+    return 1 - ((1 - np.exp(-without)) * worth).sum() / ((1 - np.exp(-pace)) * worth).sum()
 
 
 def test_credit_is_what_the_equations_lose_without_the_exposure():
     panel = simulated(6)
     hazard = fit_hazard(panel, TREE)
-    credit = counterfactual_credit(hazard).set_index("campaign_id")
-    exposure = panel.exposure.toarray()
+    credit, n_won = counterfactual_credit(hazard).set_index("campaign_id"), panel.months["is_won"].sum()
     for node, columns in {"root": [0, 1, 2], "ads": [0, 1], "search": [0], "fairs": [2], "slush": [2]}.items():
-        parts = []
-        for equation in (OPENING, WINNING):
-            b = terms_of(hazard, equation)["coefficient"]
-            parts.append(expected(panel.months, exposure, hazard, equation, columns,
-                                  b[["Root > Ads", "Root > Ads", "Root > Fairs"]].to_numpy()))
-        n, value = np.sum(parts, axis=0)
-        assert credit.loc[node, "n_caused"] == pytest.approx(n, rel=1e-5)
+        o, w = (share_lost(panel, hazard, name, columns) for name in (OPENING, WINNING))
+        n_o, n_w = (share_lost(panel, hazard, name, columns, worth="n_won") for name in (OPENING, WINNING))
+        value = 1100 * n_won * (1 - (1 - o) * (1 - w))
+        assert credit.loc[node, "n_caused"] == pytest.approx(n_won * (1 - (1 - n_o) * (1 - n_w)), rel=1e-5)
         assert credit.loc[node, "caused_value"] == pytest.approx(value, rel=1e-5)
         assert credit.loc[node, "caused_low"] < value < credit.loc[node, "caused_high"]
 
@@ -421,25 +456,18 @@ def test_credit_is_in_the_trees_order_and_not_the_sum_of_its_parts():
 def test_credit_interval_is_as_wide_as_numeric_slopes_say():
     panel = simulated(7, n_accounts=150)
     hazard = fit_hazard(panel, TREE)
-    credit = counterfactual_credit(hazard).set_index("campaign_id").loc["fairs"]
-    variance = 0.0
-    for equation in (OPENING, WINNING):
-        fit, width = hazard.equations[equation], 1e-5
-        k = fit.design.columns.get_loc("fairs")
-        rows, b = fit.design.to_numpy(), fit.coefficients
-        worth = panel.months["value"].to_numpy()[fit.rows]
-        gradient = [_slope(rows, b, k, worth, j, width) for j in range(len(b))]
-        variance += gradient @ fit.covariance @ np.array(gradient)
+    credit = counterfactual_credit(hazard).set_index("campaign_id").loc["ads"]
+    left, variance = {}, {}
+    for name in (OPENING, WINNING):
+        b = hazard.equations[name].coefficients
+        steps = 1e-5 * np.eye(len(b))
+        slope = np.array([share_lost(panel, hazard, name, [0, 1], b + step) - share_lost(
+            panel, hazard, name, [0, 1], b - step) for step in steps]) / 2e-5
+        left[name] = 1 - share_lost(panel, hazard, name, [0, 1])
+        variance[name] = slope @ hazard.equations[name].covariance @ slope
+    both = left[WINNING] ** 2 * variance[OPENING] + left[OPENING] ** 2 * variance[WINNING]
     assert credit["caused_high"] - credit["caused_low"] == pytest.approx(
-        2 * 1.95996 * np.sqrt(variance), rel=1e-4)
-
-
-def _slope(rows, b, k, worth, j, width):
-    def lost(b):
-        eta = rows @ b
-        return ((np.exp(-np.exp(eta - b[k] * rows[:, k])) - np.exp(-np.exp(eta))) * worth).sum()
-    step = width * (np.arange(len(b)) == j)
-    return (lost(b + step) - lost(b - step)) / (2 * width)
+        2 * 1.95996 * 1100 * panel.months["is_won"].sum() * np.sqrt(both), rel=1e-4)
 
 
 def test_credit_of_a_campaign_without_effect_has_nothing_in_its_interval_as_often_as_promised():
@@ -487,7 +515,8 @@ def test_shuffled_rows_give_the_same_credit(sample):
     ours, theirs = build_exposure(crm, agreement), build_exposure(shuffled, agreement)
     pd.testing.assert_frame_equal(ours.months, theirs.months, check_exact=True)
     assert (ours.exposure != theirs.exposure).nnz == 0
-    pd.testing.assert_frame_equal(credit_of_sample(crm, agreement), credit_of_sample(shuffled, agreement))
+    pd.testing.assert_frame_equal(credit_of_sample(crm, agreement), credit_of_sample(shuffled, agreement),
+                                  check_exact=True)
 
 
 def test_credit_finds_the_order_of_the_channels_of_a_company_whose_truth_is_known(sample):

@@ -215,23 +215,24 @@ def test_caused_says_which_intervals_are_above_zero_and_which_credit_lies_outsid
     assert caused[["campaign_id", "is_clear", "is_outside"]].values.tolist() == [
         ["fair", False, True], ["ads", True, True], ["mail", False, False]]        # an end is inside
     assert plain(title_caused(caused)) == (
-        "By the regression 1 of 3 campaigns caused more than nothing, 95 % interval included")
+        "For 1 of 3 channels the regression's 95 % interval lies above zero")
     assert say_caused(caused, "linear", "EUR") == (
-        "For 2 of 3 campaigns the credit by linear lies outside the regression's interval, furthest for Fair: "
+        "For 2 of 3 channels the credit by linear lies outside the regression's interval, furthest for Fair: "
         "€200 credited, −€20 to €120 caused.")                                       # 80 above, Ads 50 below
 
 
 def test_caused_within_every_interval_and_of_nothing(caused):
-    inside = "The credit by linear lies within the regression's interval for every campaign shown."
+    inside = ("The credit by linear lies within the regression's interval for every channel shown. That confirms "
+              "nothing: a wide interval holds almost any credit.")
     assert say_caused(caused.tail(1), "linear", "EUR") == inside
-    assert title_caused(caused.head(0)) == "The regression has nothing to say of these campaigns"
+    assert title_caused(caused.head(0)) == "The regression has nothing to say of these channels"
 
 
 def test_caused_in_finnish(caused, finnish):
     assert plain(title_caused(caused)) == (
-        "Regression mukaan jotakin aiheutti 1/3 kampanjaa, kun 95 %:n luottamusväli otetaan huomioon")
+        "Regression mukaan 95 %:n luottamusväli on nollan yläpuolella: 1/3 kanavaa")
     assert plain(say_caused(caused, "linear", "EUR")) == (
-        "Mallin tasajako hyvitys on regression luottamusvälin ulkopuolella: 2/3 kampanjaa. Kauimpana on Fair: hyvitys "
+        "Mallin tasajako hyvitys on regression luottamusvälin ulkopuolella: 2/3 kanavaa. Kauimpana on Fair: hyvitys "
         "200 €, aiheutettu −20 € – 120 €.")
 
 
@@ -245,26 +246,29 @@ UNKNOWN = ("Blog", np.nan, np.nan, np.nan)
 
 def test_hazard_names_the_campaign_that_most_would_be_lost_without():
     assert say_hazard(regressed(FAIRS, WEBINARS, MAIL, UNKNOWN), "EUR") == (
-        "The regression finds more than chance could bring for 2 of 3 campaigns, most for Webinars: without it €1,000 "
-        f"less would have been won (95{NBSP}% interval €600 to €1,500). Where the interval reaches down to zero, no "
-        "effect is possible too.")
+        "The regression finds more than chance would usually bring for 2 of 3 channels, most for Webinars: without it "
+        f"€1,000 less would have been won (95{NBSP}% interval €600 to €1,500). Where the interval reaches down to "
+        "zero, no effect is possible too. 3 channels are tested at once: about one in forty without any effect has an "
+        "interval above zero by chance alone.")
+    assert say_hazard(regressed(FAIRS, UNKNOWN), "EUR").endswith("no effect is possible too.")
 
 
 def test_hazard_says_when_nothing_is_clear_and_when_nothing_is_known():
     assert say_hazard(regressed(MAIL), "EUR") == (
-        "The regression cannot tell the effect of any campaign from none: every interval reaches down to zero.")
+        "The regression cannot tell the effect of any channel from none: every interval reaches down to zero.")
     assert say_hazard(regressed(UNKNOWN), "EUR") == say_hazard(regressed(), "EUR") == (
-        "Too few deals followed a touch for the regression to say anything of a campaign.")
+        "Too few deals followed a touch for the regression to say anything of a channel.")
 
 
 def test_hazard_in_finnish(finnish):
     assert say_hazard(regressed(FAIRS, WEBINARS, MAIL), "EUR").replace(NBSP, " ").startswith(
-        "Regression mukaan sattumaa suurempi vaikutus on 2 kampanjalla (arvioituja: 3 kampanjaa), suurin on Webinars: "
+        "Regression mukaan vaikutus on suurempi kuin sattuma tavallisesti tuottaisi: 2/3 kanavaa. Suurin on Webinars: "
         "ilman sitä olisi jäänyt voittamatta 1 000 € (95 %:n luottamusväli 600 €–1 500 €).")
 
 
 def test_limits_name_the_half_life():
-    text = say_hazard_limits(90.0)
+    text = say_hazard_limits()
+    assert text == say_hazard_limits(90.0) and "A deal that was only brought forward counts as caused." in text
     assert "counts half as much for every 90 days of age" in text and "does not experiment" in text
     assert "every 7.5 days" in say_hazard_limits(7.5)
 

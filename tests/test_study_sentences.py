@@ -174,6 +174,8 @@ def test_plot_by_kind_has_a_row_per_model_the_best_on_top(summary):
         "reference", "much retargeting"]
     assert [list(row) for row in heat.z] == [[0.9, None], [0.4, 0.5], [0.2, 0.4]]
     assert heat.texttemplate == "%{z:.0%}"
+    assert figure.layout.yaxis.tickvals == heat.y
+    assert figure.layout.yaxis.ticktext == ("the same to<br>each", "last_touch", "linear")
     ranks = plot_by_kind(summary, "rank_correlation", "Title", ["linear"])
     assert ranks.data[0].texttemplate == "%{z:.2f}"
 

@@ -16,8 +16,7 @@ import pandas as pd
 
 from attribution.agreement_file import find_beside
 from attribution.sources import describe_columns, find_folder, list_files
-from attribution.study import STUDY_FILES
-from attribution.tables import TableError
+from attribution.tables import STUDY_FILES, TableError
 
 ROOT = Path(__file__).parents[1]
 csv.field_size_limit(2**31 - 1)                      # a template or a note in a cell may be longer than the default

@@ -29,11 +29,9 @@ from attribution.roi import report_models
 from attribution.simulate import AGREEMENT, EXPORTED_AT, Company, simulate_company, won_without
 from attribution.sources import read_crm
 from attribution.sources.salesforce_export import campaign_ids, write_export
-from attribution.tables import CRM, TableError
+from attribution.tables import CRM, STUDY_FILES, TableError
 from attribution.world import SAMPLE, Factors
 
-#: The study's files, in a folder of their own: a row per kind, seed and model; what each campaign caused.
-STUDY_FILES = ("which_model.csv", "which_model_truth.csv")
 N_ACCOUNTS, N_PEOPLE = 500, 3000
 N_RESAMPLES, N_TOP = 500, 5
 LOOKBACK_DAYS = 365
@@ -161,6 +159,9 @@ def _in_equal_parts(case: Case) -> pd.DataFrame:
 
 
 YARDSTICK = "equal_parts"
+#: The measures by which a model that says nothing is judged as the yardstick is.
+FILLED = ("error", "error_realised", "misplaced_share", "idle_share", "rank_correlation", "rank_correlation_realised",
+          "regret_share")
 #: Every model of the study; equal_parts is none, but what they all have to beat.
 ESTIMATES: dict[str, Estimate] = {
     **{name: partial(_drawn, model=name) for name in (*report_models(HALF_LIFE_DAYS["ours"]), "markov")},
@@ -254,9 +255,11 @@ def judge_models(credit: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     error_realised, of |credit - truth in that very company| (money); misplaced_share, the share of credit that would
     have to move to other campaigns for the shares to be those of the expected truth, and realised_share, the same of
     that very company's truth; idle_share, the share that went to campaigns which caused nothing worth seeing;
-    rank_correlation (Spearman 1904) with the expected truth and rank_correlation_realised; held_share, the share of the
-    model's intervals that hold the expected truth (blank without any); regret_share, the share of what the truly best
-    five campaigns cause that the model's best five do not.
+    rank_correlation (Spearman 1904) with the expected truth and rank_correlation_realised, 0 for a model that gives all
+    the same; held_share, the share of the model's intervals that hold the expected truth, that of a campaign without
+    credit being 0 to 0 (blank without any interval); regret_share, the share of what the truly best five campaigns
+    cause that the model's best five do not, chosen blindly among those to which it gives the same. In shares credit
+    below zero counts as zero. All of these are blank where a model says nothing.
     """
     judged = credit.merge(expect_truth(truth), on=["kind", "seed", "campaign_id"], validate="many_to_one")
     rows = [dict(zip(("kind", "seed", "model"), key, strict=True)) | _judge(rows)
@@ -266,36 +269,51 @@ def judge_models(credit: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
 
 def _judge(rows: pd.DataFrame) -> dict[str, float]:
     credit, expected = rows["credit"], rows["expected"]
-    has_interval = rows["credit_low"].notna() & expected.notna()
-    is_held = expected.between(rows["credit_low"], rows["credit_high"])[has_interval]
     return {
         "n_deals": int(rows["n_deals"].iloc[0]), "credit": round(credit.sum(min_count=1), 2),
         "caused": round(rows["caused"].sum(), 2), "caused_together": rows["caused_together"].iloc[0],
         "error": round((credit - expected).abs().mean(), 2),
         "error_realised": round((credit - rows["caused"]).abs().mean(), 2),
         "misplaced_share": misplaced_share(credit, expected),
-        "realised_share": misplaced_share(rows["caused"], expected), "idle_share": _idle_share(credit, expected),
-        "rank_correlation": rank_correlation(credit, expected),
-        "rank_correlation_realised": rank_correlation(credit, rows["caused"]),
-        "held_share": round(is_held.mean(), 4), "regret_share": _regret(rows)}
+        "realised_share": misplaced_share(rows["caused"], expected), "idle_share": idle_share(credit, expected),
+        "rank_correlation": _rank(credit, expected), "rank_correlation_realised": _rank(credit, rows["caused"]),
+        "held_share": _held_share(rows), "regret_share": _regret(rows)}
+
+
+def _held_share(rows: pd.DataFrame) -> float:
+    is_without = rows["credit"].eq(0) & rows["credit_low"].notna().any()
+    bounds = [rows[bound].mask(is_without & rows[bound].isna(), 0.0) for bound in ("credit_low", "credit_high")]
+    is_known = bounds[0].notna() & rows["expected"].notna()
+    return round(rows["expected"].between(*bounds)[is_known].mean(), 4)
 
 
 def misplaced_share(credit: pd.Series, truth: pd.Series) -> float:
     """Measure the share of credit that stands at the wrong campaign: half the sum of the shares' differences.
 
-    Blank where credit or truth sum to nothing, or less.
+    Credit below zero counts as zero, as does harm in the truth, so that the share is 0 to 1. Blank where nothing is
+    above zero.
 
-    >>> misplaced_share(pd.Series([50.0, 50.0]), pd.Series([4.0, 1.0]))
+    >>> misplaced_share(pd.Series([50.0, 50.0, -10.0]), pd.Series([4.0, 1.0, -1.0]))
     0.3
     """
+    credit, truth = credit.clip(lower=0), truth.clip(lower=0)
     if not (credit.sum() > 0 and truth.sum() > 0):
         return np.nan
     return round(float((credit / credit.sum() - truth / truth.sum()).abs().sum() / 2), 4)
 
 
-def _idle_share(credit: pd.Series, truth: pd.Series) -> float:
-    is_idle = truth < IDLE_SHARE * truth.sum()
-    return round(credit[is_idle].sum() / credit.sum(), 4) if credit.sum() > 0 and truth.notna().all() else np.nan
+def idle_share(credit: pd.Series, truth: pd.Series) -> float:
+    """Measure the share of credit at campaigns that caused nothing worth seeing, or did harm.
+
+    Credit below zero counts as zero. Blank where none is above zero.
+
+    >>> idle_share(pd.Series([60.0, 20.0, -30.0]), pd.Series([100.0, 0.0, -5.0]))
+    0.25
+    """
+    is_idle, credit = truth < IDLE_SHARE * truth.sum(), credit.clip(lower=0)
+    if not (credit.sum() > 0 and truth.notna().all()):
+        return np.nan
+    return round(float(credit[is_idle].sum() / credit.sum()), 4)
 
 
 def rank_correlation(one: pd.Series, other: pd.Series) -> float:
@@ -309,24 +327,52 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float:
     return round(float((first * second).sum() / spread), 4) if spread > 0 else np.nan
 
 
+def _rank(credit: pd.Series, truth: pd.Series) -> float:
+    return 0.0 if credit.nunique() == 1 and truth.notna().all() else rank_correlation(credit, truth)
+
+
 def _regret(rows: pd.DataFrame) -> float:
-    best = rows.sort_values(["expected", "campaign_id"], ascending=[False, True]).head(N_TOP)["expected"].sum()
-    chosen = rows.sort_values(["credit", "campaign_id"], ascending=[False, True]).head(N_TOP)["expected"].sum()
-    return round(1 - chosen / best, 4) if best > 0 and rows["credit"].nunique() > 1 else np.nan
+    best, chosen = rows["expected"].nlargest(N_TOP).sum(), rows["credit"].nlargest(N_TOP)
+    if not (best > 0 and len(chosen)):
+        return np.nan
+    surely, maybe = (rows.loc[is_in, "expected"] for is_in in (
+        rows["credit"] > chosen.iloc[-1], rows["credit"] == chosen.iloc[-1]))
+    return round(1 - (surely.sum() + (len(chosen) - len(surely)) * maybe.mean()) / best, 4)
+
+
+def fill_silent(study: pd.DataFrame) -> pd.DataFrame:
+    """Judge a model that says nothing of a company as if it gave every campaign the same there.
+
+    That is what one would do without it; else a model that is silent where it is hard to say would be compared by the
+    easier companies. Returns the study with those errors of equal_parts; credit and held_share stay blank.
+
+    >>> study = pd.DataFrame({"kind": "few", "seed": 1, "model": ["hazard", "equal_parts"], "error": [np.nan, 7.0]})
+    >>> fill_silent(study)["error"].tolist()
+    [7.0, 7.0]
+    """
+    measures = [column for column in study if column in FILLED]
+    equal = study[study["model"] == YARDSTICK].set_index(["kind", "seed"])[measures]
+    instead = equal.reindex(pd.MultiIndex.from_frame(study[["kind", "seed"]])).set_axis(study.index)
+    return study.assign(**study[measures].fillna(instead))
 
 
 def summarise_study(study: pd.DataFrame) -> pd.DataFrame:
-    """Average a study over its seeds.
+    """Average a study over its seeds; a model that says nothing of one counts as equal parts (fill_silent).
 
-    Returns one row per kind and model, in the study's order: n_seeds and the mean of every measure.
+    Returns one row per kind and model, in the study's order: n_seeds, n_judged (those of which the model says
+    anything) and the mean of every measure; of credit and held_share over those it says something of.
     """
-    by = study.drop(columns="seed").groupby(["kind", "model"], sort=False)
-    return by.size().rename("n_seeds").to_frame().join(by.mean()).reset_index()
+    by = fill_silent(study).drop(columns="seed").groupby(["kind", "model"], sort=False)
+    judged = study["error"].notna().groupby([study["kind"], study["model"]]).sum().rename("n_judged")
+    return by.size().rename("n_seeds").to_frame().join(judged).join(by.mean()).reset_index()
 
 
 def choose_models(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.DataFrame:
     """Choose the best model for each kind of company, by the mean of a measure of error over the seeds.
 
+    A model that says nothing of a company counts as equal parts there (fill_silent). The companies of a kind share
+    nearly one expected truth, which is itself a mean over them: what it is off by is in no standard error here, so that
+    a difference that is_tie denies is one against this truth, and surely less certain than 95 %.
     Returns one row per kind and model, the best first: value (the mean), difference (from the best, of the same seeds),
     difference_low and difference_high (95 %: 1.96 standard errors of the paired differences), is_best, is_tie (it
     cannot be told from the best: the interval holds 0).
@@ -337,7 +383,7 @@ def choose_models(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.D
     [['linear', 0.3, True, True], ['last_touch', 0.5, False, True]]
     """
     chosen = [_choose(kind, rows.pivot(index="seed", columns="model", values=measure))
-              for kind, rows in study.groupby("kind", sort=False)]
+              for kind, rows in fill_silent(study).groupby("kind", sort=False)]
     return pd.concat(chosen, ignore_index=True)
 
 
@@ -346,7 +392,7 @@ def choose_overall(study: pd.DataFrame, measure: str = "misplaced_share") -> pd.
 
     Returns one row per model, the best first.
     """
-    return _choose("", study.pivot(index=["kind", "seed"], columns="model", values=measure))
+    return _choose("", fill_silent(study).pivot(index=["kind", "seed"], columns="model", values=measure))
 
 
 def _choose(kind: str, by_seed: pd.DataFrame) -> pd.DataFrame:
@@ -367,6 +413,7 @@ def advise(study: pd.DataFrame) -> pd.DataFrame:
     cannot be told from the best), equal_share (of the same to each campaign), is_better (the best beats that beyond
     chance).
     """
+    study = fill_silent(study)
     is_yardstick = study["model"] == YARDSTICK
     chosen = choose_models(study[~is_yardstick])
     ties = chosen[chosen["is_tie"] & ~chosen["is_best"]].groupby("kind")["model"].agg(",".join)
@@ -389,13 +436,20 @@ def sum_totals(study: pd.DataFrame) -> pd.DataFrame:
     """Set what the models hand out in all beside what the campaigns caused together.
 
     Returns one row per kind: credit (of every rule and the Markov model), regression (of the regression by channel) and
-    caused_together (means over the seeds), times and regression_times, how many times the last each of the two is.
+    caused_together (means over the seeds), times and regression_times, how many times the last each of the two is,
+    over the companies of which it says anything.
     """
-    means = study.pivot_table(index="kind", columns="model", values="credit", sort=False).reindex(
-        study["kind"].unique()).reindex(columns=[YARDSTICK, "hazard"]).set_axis(["credit", "regression"], axis=1)
-    together = study.groupby("kind")["caused_together"].mean()
-    return means.assign(caused_together=together).round(2).assign(
-        times=means["credit"] / together, regression_times=means["regression"] / together).reset_index()
+    sums = {"credit": _mean_sums(study, YARDSTICK), "regression": _mean_sums(study, "hazard")}
+    means = pd.DataFrame({name: each["credit"] for name, each in sums.items()})
+    times = {name: sums[of]["credit"] / sums[of]["caused_together"] for name, of in (
+        ("times", "credit"), ("regression_times", "regression"))}
+    return means.assign(caused_together=sums["credit"]["caused_together"]).round(2).assign(**times).reset_index()
+
+
+def _mean_sums(study: pd.DataFrame, model: str) -> pd.DataFrame:
+    said = study[(study["model"] == model) & study["credit"].notna()]
+    means = said.groupby("kind")[["credit", "caused_together"]].mean()
+    return means.reindex(pd.Index(study["kind"].unique(), name="kind"))
 
 
 def choose_kinds(table: pd.DataFrame, kinds: str) -> pd.DataFrame:
@@ -433,7 +487,7 @@ def _read_seeds(seeds: str, known: pd.Series) -> list[int]:
     unknown = [seed for seed in wanted if seed not in set(known.astype(str))]
     if unknown:
         raise ValueError(f"seeds: {unknown[0]!r} is none of the {known.nunique():,} seeds of this kind in the study")
-    return [int(seed) for seed in wanted]
+    return [int(seed) for seed in dict.fromkeys(wanted)]
 
 
 def check_repeated(again: pd.DataFrame, study: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """The figures of the study of the models: finished table in, figure out; nothing is computed here."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -19,11 +20,18 @@ def plot_by_kind(summary: pd.DataFrame, measure: str, title: str, models: Sequen
         index=list(models)[::-1], columns=summary["kind"].unique())
     form = "%{z:.0%}" if measure.endswith("_share") else "%{z:.2f}"
     heat = go.Heatmap(z=[listed(wide.loc[model], 3) for model in wide.index], y=list(map(name_model, wide.index)),
-                      x=list(map(name_kind, wide.columns)), texttemplate=form, showscale=False, xgap=2, ygap=2,
-                      colorscale=[[0, "#FFFFFF"], [1, CREDIT]],
+                      x=list(map(name_kind, wide.columns)), texttemplate=form, textfont={"size": 11},
+                      showscale=False, xgap=2, ygap=2, colorscale=[[0, "#F5F7F9"], [1, CREDIT]],
                       hovertemplate="%{y}, %{x}: " + form + "<extra></extra>")
-    return draw([heat], title, 160 + 34 * len(wide), xaxis={"title": _("kind of company"), "showgrid": False},
-                yaxis={"title": _("model"), "showgrid": False})
+    return draw([heat], title, 220 + 34 * len(wide), xaxis={"title": _("kind of company"), "showgrid": False},
+                yaxis=_named(wide.index) | {"showgrid": False})
+
+
+def _named(models: Sequence[str]) -> dict:
+    """Break the models' names between words: a narrow screen needs its width for what is drawn."""
+    names = list(map(name_model, models))
+    broken = ["<br>".join(textwrap.wrap(name, 12, break_long_words=False)) for name in names]
+    return {"type": "category", "tickvals": names, "ticktext": broken}
 
 
 def plot_coverage(summary: pd.DataFrame, title: str, models: Sequence[str]) -> go.Figure:
@@ -31,14 +39,14 @@ def plot_coverage(summary: pd.DataFrame, title: str, models: Sequence[str]) -> g
     dots = [go.Scatter(name=name_kind(kind), x=listed(rows["held_share"], 3), y=list(map(name_model, rows["model"])),
                        mode="markers", marker={"size": 11, "symbol": number}, hovertemplate="%{y}: %{x:.0%}")
             for number, (kind, rows) in enumerate(summary.dropna(subset="held_share").groupby("kind", sort=False))]
-    held = [name_model(model) for model in models][::-1]
+    held = list(models)[::-1]
     promised = {"type": "line", "x0": 0.95, "x1": 0.95, "y0": 0, "y1": 1, "yref": "paper",
                 "line": {"color": SOFT, "dash": "dot"}}
     note = {"x": 0.95, "y": 0, "yref": "paper", "yanchor": "bottom", "xanchor": "right", "showarrow": False,
             "text": _("promised: 95 %"), "font": {"color": SOFT}}
     return draw(dots, title, 230 + 34 * len(held), shapes=[promised], annotations=[note], showlegend=True,
                 xaxis={"title": _("share of intervals that hold the truth"), "range": [0, 1], "tickformat": ".0%"},
-                yaxis={"type": "category", "categoryorder": "array", "categoryarray": held})
+                yaxis=_named(held) | {"categoryorder": "array", "categoryarray": list(map(name_model, held))})
 
 
 def plot_totals(totals: pd.DataFrame, title: str, currency: str) -> go.Figure:
@@ -49,7 +57,7 @@ def plot_totals(totals: pd.DataFrame, title: str, currency: str) -> go.Figure:
             for name, column, colour in ((_("credit shared out"), "credit", CREDIT),
                                          (_("regression by channel"), "regression", PIPELINE),
                                          (_("caused by all together"), "caused_together", NEW))]
-    return draw(bars, title, 190 + 46 * len(rows), barmode="group",
+    return draw(bars, title, 190 + 46 * len(rows), barmode="group", legend={"traceorder": "reversed"},
                 xaxis={"title": _("mean per company, {currency}").format(currency=currency)})
 
 

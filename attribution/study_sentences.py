@@ -17,7 +17,8 @@ MODEL_NAMES = {YARDSTICK: marked("the same to each"), "hazard": marked("regressi
                "hazard_each": marked("regression by campaign")}
 #: What a column is called in the study's tables.
 STUDY_NAMES = {
-    "kind": "kind of company", "model": "model", "n_seeds": "companies", "n_deals": "deals won, mean",
+    "kind": "kind of company", "model": "model", "n_seeds": "companies",
+    "n_judged": "of which it says anything", "n_deals": "deals won, mean",
     "credit": "credit", "caused": "caused, one by one", "caused_together": "caused together",
     "error": "error per campaign", "error_realised": "error, that company's truth",
     "misplaced_share": "at the wrong campaign", "realised_share": "at the wrong campaign, that company's truth",
@@ -29,7 +30,9 @@ STUDY_NAMES = {
     "equal_share": "the same to each: at the wrong campaign", "is_better": "best beats the same to each",
     "expected": "truth, expected", "seed": "company", "campaign_name": "campaign", "credit_low": "credit from",
     "credit_high": "credit to", "n_equal": "figures the same", "n_measures": "figures compared"}
-STUDY_COLUMNS = ("kind", "model", "n_seeds", "error", "misplaced_share", "idle_share", "rank_correlation",
+#: What does not share out what was touched, but asks what was caused.
+REGRESSIONS = ("hazard", "hazard_each")
+STUDY_COLUMNS = ("kind", "model", "n_seeds", "n_judged", "error", "misplaced_share", "idle_share", "rank_correlation",
                    "held_share", "regret_share")
 
 
@@ -114,6 +117,19 @@ def say_advice(advice: pd.DataFrame) -> str:
     return " ".join(said)
 
 
+def say_silent(summary: pd.DataFrame) -> str:
+    """Say how a model is judged where it says nothing, and how often that is."""
+    sums = summary.groupby("model", sort=False)[["n_judged", "n_seeds"]].sum()
+    sums = sums[sums["n_judged"] < sums["n_seeds"]]
+    if sums.empty:
+        return _("Every model says something of every company.")
+    models = "; ".join(_("{model}, which speaks in {n} of {total}").format(
+        model=name_model(model), n=number(n), total=number(total))
+        for model, n, total in zip(sums.index, sums["n_judged"], sums["n_seeds"], strict=True))
+    return _("A model that has too little to go by and says nothing of a company counts there as giving every "
+             "campaign the same: {models}.").format(models=models)
+
+
 def say_orders(summary: pd.DataFrame) -> str:
     """Say how well the models put campaigns in order."""
     means = _by_model(summary, "rank_correlation")
@@ -127,22 +143,33 @@ def _by_model(summary: pd.DataFrame, measure: str) -> pd.Series:
     return summary[summary["model"] != YARDSTICK].groupby("model")[measure].mean().dropna().sort_values(kind="stable")
 
 
+def _apart(means: pd.Series) -> tuple[pd.Series, pd.Series]:
+    is_regression = means.index.isin(REGRESSIONS)
+    return means[~is_regression], means[is_regression]
+
+
+def _name_shares(means: pd.Series) -> str:
+    return ", ".join(f"{name_model(model)} {percent(share)}" for model, share in means.items())
+
+
 def say_coverage(summary: pd.DataFrame) -> str:
     """Say how often the intervals hold the truth, against the 95 % they promise."""
-    means = _by_model(summary, "held_share")
-    said = _("The intervals of 95 % hold what a campaign is truly worth in {low} ({lowest}) to {high} ({highest}) of "
-             "cases. They say how far the credit would move with other deals, not how far it is from the truth.")
-    return said.format(
-        low=percent(means.iloc[0]), lowest=name_model(means.index[0]), high=percent(means.iloc[-1]),
-        highest=name_model(means.index[-1]))
+    rules, regressions = _apart(_by_model(summary, "held_share"))
+    said = _("The intervals of 95 % that rules, Shapley's and the Markov model have hold what a campaign is truly "
+             "worth in {low} ({lowest}) to {high} ({highest}) of cases: they say how far the credit would move with "
+             "other deals, not how far it is from the truth.").format(
+        low=percent(rules.iloc[0]), lowest=name_model(rules.index[0]), high=percent(rules.iloc[-1]),
+        highest=name_model(rules.index[-1]))
+    asked = _("Those of the regression ask for the truth itself, and hold it in this share of cases: {models}.")
+    return " ".join([said, *[asked.format(models=_name_shares(regressions))] * bool(len(regressions))])
 
 
 def say_totals(totals: pd.DataFrame) -> str:
     """Say how much more is shared out than all campaigns together caused."""
     low, high = (totals.loc[totals["times"].sort_values(kind="stable").index[end]] for end in (0, -1))
-    said = _("Every rule and the Markov model share out all that campaigns touched. That is {low} times what they "
-             "caused together where it is nearest ({low_kind}), and {high} times where it is farthest ({high_kind}): "
-             "part of the credit belongs to nobody, and no rule can say so.")
+    said = _("Every rule, Shapley's and the Markov model share out all that campaigns touched. That is {low} times "
+             "what they caused together where it is nearest ({low_kind}), and {high} times where it is farthest "
+             "({high_kind}): part of the credit belongs to nobody, and no rule can say so.")
     return said.format(
         low=number(low["times"], 1), low_kind=name_kind(low["kind"]), high=number(high["times"], 1),
         high_kind=name_kind(high["kind"]))
@@ -159,14 +186,17 @@ def say_regression(totals: pd.DataFrame) -> str:
 
 def say_idle(summary: pd.DataFrame) -> str:
     """Say how much credit goes to campaigns that caused nothing."""
-    means = _by_model(summary, "idle_share")
-    models = summary[summary["model"] != YARDSTICK]
+    rules, regressions = _apart(_by_model(summary, "idle_share"))
+    models = summary[~summary["model"].isin([YARDSTICK, *REGRESSIONS])]
     top = models.loc[models["idle_share"].idxmax()]
-    return _("Campaigns that cause nothing, or do harm, get {low} ({lowest}) to {high} ({highest}) of the credit on "
-             "average, and up to {top} ({kind}, {model}): being met by buyers is enough.").format(
-        low=percent(means.iloc[0]), lowest=name_model(means.index[0]), high=percent(means.iloc[-1]),
-        highest=name_model(means.index[-1]), top=percent(top["idle_share"]), kind=name_kind(top["kind"]),
+    said = _("By rules, Shapley's and the Markov model campaigns that cause nothing, or do harm, get {low} ({lowest}) "
+             "to {high} ({highest}) of the credit on average, and up to {top} ({kind}, {model}): being met by buyers "
+             "is enough.").format(
+        low=percent(rules.iloc[0]), lowest=name_model(rules.index[0]), high=percent(rules.iloc[-1]),
+        highest=name_model(rules.index[-1]), top=percent(top["idle_share"]), kind=name_kind(top["kind"]),
         model=name_model(top["model"]))
+    asked = _("The regression, which compares those a campaign met with those it did not, still gives them: {models}.")
+    return " ".join([said, *[asked.format(models=_name_shares(regressions))] * bool(len(regressions))])
 
 
 def say_regret(summary: pd.DataFrame) -> str:

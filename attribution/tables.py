@@ -13,6 +13,8 @@ import pandera.pandas as pa
 
 UTC = pd.DatetimeTZDtype("us", "UTC")
 DAY = "datetime64[us]"
+#: The files of the study of the models: a row per kind, seed and model; what each campaign caused.
+STUDY_FILES = ("which_model.csv", "which_model_truth.csv")
 
 
 class TableError(ValueError):

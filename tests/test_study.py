@@ -26,6 +26,7 @@ from attribution.study import (
     choose_overall,
     estimate_credit,
     expect_truth,
+    idle_share,
     judge_models,
     make_company,
     measure_truth,
@@ -95,6 +96,14 @@ def test_coverage_counts_the_intervals_that_hold_the_truth(credit, truth, low, h
     assert judged["held_share"].tolist() == [held]
 
 
+def test_coverage_counts_a_campaign_without_credit_as_nothing_to_nothing(credit, truth):
+    """`fair` is worth 20, so that 0 to 0 does not hold it; where it is worth 0, it does."""
+    unmet = credit.assign(credit=[60.0, 0.0], credit_low=[70.0, np.nan], credit_high=[80.0, np.nan])
+    assert judge_models(unmet, truth)["held_share"].tolist() == [0.5]
+    idle = truth.assign(caused=truth["caused"].mask(truth["campaign_id"] == "fair", 0.0))
+    assert judge_models(unmet, idle)["held_share"].tolist() == [1.0]
+
+
 def test_coverage_is_blank_without_an_interval(credit, truth):
     judged = judge_models(credit.assign(credit_low=np.nan, credit_high=np.nan), truth)
     assert judged["held_share"].isna().all()
@@ -114,8 +123,27 @@ def test_regret_is_what_the_five_chosen_lack_of_the_five_best():
     assert judge_models(credit, truth)["regret_share"].tolist() == [round(1 - 110 / 150, 4)]     # f in the place of b
 
 
+def test_regret_of_the_same_to_each_is_that_of_choosing_blindly():
+    """Of seven worth 145 together any five are worth 5/7 of that on average; where two stand out, 3/5 of the rest."""
+    names = list("abcdefg")
+    truth = pd.DataFrame({"kind": "few", "seed": np.repeat([1, 2], 7), "campaign_id": names * 2, "campaign_name": "-",
+                          "caused": [50.0, 40.0, 30.0, 20.0, 10.0, 0.0, -5.0] * 2, "caused_together": 100.0})
+    credit = pd.DataFrame({"kind": "few", "seed": 1, "n_deals": 9, "model": "linear", "campaign_id": names,
+                           "credit": 3.0, "credit_low": np.nan, "credit_high": np.nan})
+    row, = judge_models(credit, truth).to_dict("records")
+    assert (row["regret_share"], row["rank_correlation"]) == (round(1 - 145 * 5 / 7 / 150, 4), 0.0)
+    two = credit.assign(credit=[9.0, 3.0, 3.0, 3.0, 3.0, 3.0, 9.0])
+    assert judge_models(two, truth)["regret_share"].tolist() == [round(1 - (50 - 5 + 100 * 3 / 5) / 150, 4)]
+
+
+def test_shares_take_credit_below_zero_for_none():
+    assert misplaced_share(pd.Series([1000.0, -990.0, 0.0]), pd.Series([1.0, 1.0, 1.0])) == round(2 / 3, 4)
+    assert misplaced_share(pd.Series([6.0, 4.0]), pd.Series([6.0, -4.0])) == 0.4
+    assert idle_share(pd.Series([5.0, -1.0]), pd.Series([9.0, 0.0])) == 0.0
+
+
 def test_misplaced_share_is_blank_where_nothing_was_caused():
-    assert np.isnan(misplaced_share(pd.Series([1.0, 1.0]), pd.Series([2.0, -2.0])))
+    assert np.isnan(misplaced_share(pd.Series([1.0, 1.0]), pd.Series([0.0, -2.0])))
     assert misplaced_share(pd.Series([1.0, 3.0]), pd.Series([3.0, 1.0])) == 0.5
     assert misplaced_share(pd.Series([2.0, 6.0]), pd.Series([1.0, 3.0])) == 0.0
 
@@ -174,6 +202,25 @@ def test_advise_says_where_no_model_beats_the_yardstick():
     assert not advise(study)["is_better"].any()
 
 
+def test_a_model_that_says_nothing_counts_as_equal_parts():
+    """Where it speaks alone, the regression would be best with .1; with .5 in the other company it is not."""
+    study = made_study(linear=[.2, .3], hazard=[.1, np.nan], equal_parts=[.4, .5])
+    chosen = choose_models(study)
+    assert chosen[chosen["kind"] == "few"][["model", "value"]].values.tolist() == [
+        ["linear", 0.25], ["hazard", 0.3], [YARDSTICK, 0.45]]
+    assert choose_overall(study)["model"].tolist() == ["linear", "hazard", YARDSTICK]
+    assert advise(study)[["best", "worst", "worst_share"]].values.tolist() == [["linear", "hazard", 0.3]] * 2
+    summary = summarise_study(study.assign(error=study["misplaced_share"] * 10)).set_index(["kind", "model"])
+    row = summary.loc[("few", "hazard")]
+    assert row[["n_seeds", "n_judged", "misplaced_share", "error"]].tolist() == pytest.approx([2, 1, 0.3, 3.0])
+
+
+def test_sum_totals_takes_the_regression_where_it_says_anything():
+    study = pd.DataFrame({"kind": "few", "seed": [1, 2] * 2, "model": np.repeat(["hazard", YARDSTICK], 2),
+                          "credit": [20.0, np.nan, 30.0, 50.0], "caused_together": [10.0, 30.0] * 2})
+    assert sum_totals(study)[["times", "regression", "regression_times"]].values.tolist() == [[2.0, 20.0, 2.0]]
+
+
 def test_sum_totals_sets_credit_beside_what_was_caused():
     study = pd.DataFrame({"kind": "few", "seed": [1, 2] * 3, "model": np.repeat(["linear", "hazard", YARDSTICK], 2),
                           "credit": [9.0, 9.0, 10.0, 40.0, 30.0, 50.0], "caused_together": [10.0, 30.0] * 3})
@@ -183,7 +230,8 @@ def test_sum_totals_sets_credit_beside_what_was_caused():
 
 
 def test_summarise_study_averages_over_the_seeds():
-    summary = summarise_study(made_study(linear=[.2, .4], last_touch=[.5, .7]))
+    study = made_study(linear=[.2, .4], last_touch=[.5, .7])
+    summary = summarise_study(study.assign(error=1.0))
     assert summary[["kind", "model", "n_seeds", "misplaced_share"]].round(9).values.tolist() == [
         ["few", "linear", 2, 0.3], ["few", "last_touch", 2, 0.6], ["many", "linear", 2, 0.3],
         ["many", "last_touch", 2, 0.6]]
@@ -237,14 +285,14 @@ def test_case_knows_every_deal_that_was_won(company, case):
 
 
 def test_intervals_are_those_of_accounts_drawn_anew(company, case):
-    """The bounds of one campaign's credit, by a plain loop over the accounts drawn."""
+    """The bounds of one campaign's credit, by a plain loop over the accounts drawn, each a Poisson(1) times."""
     campaign = case.journeys["campaign_id"].value_counts().index[0]
     shared = share_credit(case.journeys, "linear")
     account = case.conversions.set_index("conversion_id")["account_id"].sort_values()
     earned = shared[shared["campaign_id"] == campaign].groupby("conversion_id")["credit"].sum()
     by_account = earned.reindex(account.index, fill_value=0.0).groupby(account).sum()
-    drawn = np.random.default_rng(0).multinomial(len(by_account), np.full(len(by_account), 1 / len(by_account)), 500)
-    sums = [sum(n * money for n, money in zip(times, by_account, strict=True)) for times in drawn]
+    drawn = np.random.default_rng(0).poisson(1.0, (len(by_account), 500))
+    sums = [sum(n * money for n, money in zip(times, by_account, strict=True)) for times in drawn.T]
     row = estimate_credit(case, [campaign], {"linear": ESTIMATES["linear"]}).iloc[0]
     assert row["credit"] == pytest.approx(by_account.sum())
     assert [row["credit_low"], row["credit_high"]] == pytest.approx(list(np.percentile(sums, [2.5, 97.5])))
@@ -299,6 +347,11 @@ def test_read_study_says_what_is_missing(tmp_path):
         read_study(tmp_path)
 
 
+def test_what_only_names_the_studys_files_does_not_load_it():
+    code = "import attribution.inputs, sys; print({'attribution.study', 'scipy'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
 def test_make_company_refuses_an_unknown_kind():
     with pytest.raises(ValueError, match="kind: 'big' is not one of reference, short_cycle"):
         make_company("big", 1)
@@ -321,7 +374,7 @@ def test_committed_study_is_whole(committed):
 
 def test_committed_study_is_what_a_fresh_computation_gives(committed):
     study, truth = committed
-    again, credit = repeat_study("few_touches", "7", truth)
+    again, credit = repeat_study("few_touches", "7, 7", truth)
     assert check_repeated(again, study)["n_equal"].tolist() == [13] * len(ESTIMATES)
     assert set(credit["model"]) == set(ESTIMATES) and credit["expected"].notna().all()
     one = again["model"].eq("linear") * 0.01

@@ -21,6 +21,7 @@ from attribution.study_sentences import (
     say_regression,
     say_regret,
     say_repeated,
+    say_silent,
     say_study,
     say_totals,
     title_case,
@@ -98,11 +99,14 @@ def test_sentences_of_measures_name_the_ends(summary):
     assert say_orders(summary) == (
         "In putting campaigns in order linear is best, with a rank correlation of 0.60 on average (1: the true order, "
         "0: chance); last_touch is worst, with 0.20.")
-    assert say_coverage(summary).startswith(
-        "The intervals of 95 % hold what a campaign is truly worth in 50\u00a0% (linear) to 80\u00a0% (last_touch) of ")
+    assert say_coverage(summary) == (
+        "The intervals of 95 % that rules, Shapley's and the Markov model have hold what a campaign is truly worth in "
+        "50\u00a0% (linear) to 80\u00a0% (last_touch) of cases: they say how far the credit would move with other "
+        "deals, not how far it is from the truth.")
     assert say_idle(summary) == (
-        "Campaigns that cause nothing, or do harm, get 20\u00a0% (linear) to 32\u00a0% (last_touch) of the credit on "
-        "average, and up to 44\u00a0% (much retargeting, last_touch): being met by buyers is enough.")
+        "By rules, Shapley's and the Markov model campaigns that cause nothing, or do harm, get 20\u00a0% (linear) to "
+        "32\u00a0% (last_touch) of the credit on average, and up to 44\u00a0% (much retargeting, last_touch): being "
+        "met by buyers is enough.")
     assert say_regret(summary) == (
         "To back a model's top five campaigns instead of the truly best five loses 10\u00a0% of what those cause with "
         "linear, 45\u00a0% with last_touch.")
@@ -111,6 +115,26 @@ def test_sentences_of_measures_name_the_ends(summary):
     assert title_truth_order(summary) == "No model finds the true order; linear comes nearest"
     assert title_coverage(summary) == "Intervals of 95 % hold the truth in 65\u00a0% of cases on average"
     assert title_idle(summary) == "Campaigns that cause nothing, or do harm, get 26\u00a0% of the credit on average"
+
+
+def test_the_regression_is_said_apart(summary):
+    """It neither shares out what was touched, nor do its intervals say how the deals vary."""
+    asked = summary[summary["model"] == "linear"].assign(model="hazard_each", held_share=0.84, idle_share=[0.6, 0.7])
+    both = pd.concat([summary, asked])
+    assert say_coverage(both).startswith(say_coverage(summary)) and say_idle(both).startswith(say_idle(summary))
+    assert say_coverage(both).endswith(
+        " Those of the regression ask for the truth itself, and hold it in this share of cases: regression by campaign "
+        "84\u00a0%.")
+    assert say_idle(both).endswith(" still gives them: regression by campaign 65\u00a0%.")
+
+
+def test_say_silent_counts_the_companies_of_which_a_model_speaks():
+    summary = pd.DataFrame({"kind": ["few", "many"] * 2, "model": ["linear"] * 2 + ["hazard"] * 2, "n_seeds": 50,
+                            "n_judged": [50, 50, 43, 33]})
+    assert say_silent(summary) == (
+        "A model that has too little to go by and says nothing of a company counts there as giving every campaign the "
+        "same: regression by channel, which speaks in 76 of 100.")
+    assert say_silent(summary.head(2)) == "Every model says something of every company."
 
 
 def test_say_totals_names_the_nearest_and_the_farthest():
@@ -150,6 +174,8 @@ def test_plot_by_kind_has_a_row_per_model_the_best_on_top(summary):
         "reference", "much retargeting"]
     assert [list(row) for row in heat.z] == [[0.9, None], [0.4, 0.5], [0.2, 0.4]]
     assert heat.texttemplate == "%{z:.0%}"
+    assert figure.layout.yaxis.tickvals == heat.y
+    assert figure.layout.yaxis.ticktext == ("the same to<br>each", "last_touch", "linear")
     ranks = plot_by_kind(summary, "rank_correlation", "Title", ["linear"])
     assert ranks.data[0].texttemplate == "%{z:.2f}"
 

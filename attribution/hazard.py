@@ -9,6 +9,7 @@ find the order, which either single equation does not.
 
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,10 @@ from attribution.entries import LAPSED_AFTER_DAYS, find_lapsed
 from attribution.journeys import DAY_MICROSECONDS, microseconds
 from attribution.language import marked
 from attribution.tables import CRM, TableError, find_rows
+
+if TYPE_CHECKING:
+    from statsmodels.genmod.families import Binomial
+    from statsmodels.genmod.generalized_linear_model import GLMResults
 
 HALF_LIFE_DAYS = 90.0                                # of a touch's weight in the exposure
 LEAST = 10                                           # events for each coefficient of an exposure: Peduzzi et al. 1996
@@ -354,14 +359,36 @@ def estimate(design: pd.DataFrame, events: np.ndarray, clusters: np.ndarray, *, 
     return fit.params, fit.cov_params()
 
 
-def _fit_binomial(design: np.ndarray, events: np.ndarray, clusters: np.ndarray, link: str):
+def _fit_binomial(design: np.ndarray, events: np.ndarray, clusters: np.ndarray, link: str) -> "GLMResults":
     from statsmodels.genmod import families
     from statsmodels.genmod.generalized_linear_model import GLM
     links = {"cloglog": families.links.CLogLog, "logit": families.links.Logit}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        model = GLM(events, design, family=families.Binomial(links[link]()))
-        return model.fit(cov_type="cluster", cov_kwds={"groups": clusters})
+        family = families.Binomial(links[link]())
+        return GLM(events, design, family=family).fit(
+            start_params=_climb(design, events, family), cov_type="cluster", cov_kwds={"groups": clusters})
+
+
+def _climb(design: np.ndarray, events: np.ndarray, family: "Binomial") -> np.ndarray:
+    """Climb the likelihood by Fisher scoring, each step halved until it leads up: whole steps may run away from it."""
+    b = np.linalg.lstsq(design.T @ design, design.T @ np.full(len(events), family.link(events.mean())), rcond=None)[0]
+    now = family.deviance(events, family.fitted(design @ b))
+    for _step in range(100):
+        mu = family.fitted(design @ b)
+        weights = family.weights(mu)
+        score = design.T @ (weights * family.link.deriv(mu) * (events - mu))
+        whole = np.linalg.lstsq((design * weights[:, None]).T @ design, score, rcond=None)[0]
+        for step in (whole * 0.5 ** k for k in range(30)):
+            then = family.deviance(events, family.fitted(design @ (b + step)))
+            if then < now:
+                break
+        else:
+            return b
+        b, now, gain = b + step, then, now - then
+        if gain < 1e-8:
+            break
+    return b
 
 
 def _list_terms(panel: Panel, name: str, equation: Equation, paths: pd.Series) -> pd.DataFrame:

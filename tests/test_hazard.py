@@ -240,6 +240,17 @@ def test_estimate_of_a_share_is_its_complementary_log_log():
     assert found == pytest.approx([np.log(-np.log(0.75)), np.log(-np.log(0.4)) - np.log(-np.log(0.75))])
 
 
+def test_estimate_finds_the_top_of_a_likelihood_that_whole_steps_run_away_from():
+    rng = np.random.default_rng(20)
+    met = rng.exponential(0.7, 3000) * (rng.random(3000) < 0.1)
+    design = pd.DataFrame({"intercept": np.ones(3000), "met": met})
+    events = rng.random(3000) < -np.expm1(-np.exp(-5 + met))
+    found, _ = estimate(design, events, np.arange(3000))
+    pace = np.exp(design.to_numpy() @ found)
+    slopes = np.where(events, pace / np.expm1(pace), -pace) @ design.to_numpy()        # of the log-likelihood
+    assert slopes == pytest.approx([0, 0], abs=1e-3)
+
+
 EFFECTS = {"search": 0.8, "video": 0.8, "slush": 0.0}
 
 

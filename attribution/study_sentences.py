@@ -237,8 +237,9 @@ def say_repeated(checked: pd.DataFrame) -> str:
 def say_made_up() -> str:
     """Say what the study cannot say."""
     return _("The companies are made up, and so is how campaigns work in them: a response leaves interest that decays "
-             "and adds to the pace of every later step. A company in which campaigns work in another way may rank the "
-             "models in another way. What holds more widely is where they fail together.")
+             "and adds to the pace of every later step. The regression assumes much the same, which favours it here. A "
+             "company in which campaigns work in another way may rank the models in another way. What holds more "
+             "widely is where they fail together.")
 
 
 def title_misplaced(overall: pd.DataFrame) -> str:

@@ -16,6 +16,7 @@ from attribution.study_sentences import (
     say_case,
     say_coverage,
     say_idle,
+    say_made_up,
     say_noise,
     say_orders,
     say_regression,
@@ -148,6 +149,12 @@ def test_say_totals_names_the_nearest_and_the_farthest():
 def test_say_case_names_the_worst_campaign_of_the_first_company(credit):
     assert say_case(credit, "linear") == "In company 1, linear errs most on Fair: €40 of credit, €5 in truth."
     assert title_case(credit.iloc[1:]) == "Credit against truth in one company: much retargeting, company 1"
+
+
+def test_say_made_up_says_whom_the_made_up_world_favours():
+    assert "The regression assumes much the same, which favours it here." in say_made_up()
+    with speaking("fi"):
+        assert "Regressio olettaa lähes samaa, mikä suosii sitä tässä." in say_made_up()
 
 
 def test_say_repeated_counts_companies_and_figures():

@@ -344,7 +344,7 @@ def test_draw_markov_fits_the_chain_to_all_accounts_as_often_as_drawn(tree):
     # path is lost: it bought before the paths begin.
     seen = [("d1", ["ads", "slush"], 60.0, "converted"), ("d3", ["fairs"], 30.0, "converted")]
     others = [("account:acme", ["ads"], 0.0, "lost"), ("account:xo", ["slush", "ads"], 0.0, "lost"),
-              ("person:cy", ["fairs"], 0.0, "lost"), ("account:beta", ["fairs", "slush"], 0.0, "open")]
+              ("person:cy", ["slush", "fairs"], 0.0, "lost"), ("account:beta", ["fairs", "slush"], 0.0, "open")]
     deals = deals_of(d1="acme", d2="beta", d3="di").assign(value=[60.0, 10.0, 30.0])
     paths, journeys = path_rows(*seen, *others), path_rows(*seen, ("d2", ["slush"], 10.0, "converted"))
     none = bootstrap_credit(credits_of(linear=[]), deals, tree, n_resamples=60)

@@ -3,8 +3,9 @@
 Two equations in discrete time (Allison 1982), by company and month. *Opening*: has a company without an open deal got
 one this month? *Winning*: has a company with an open deal won one? Between them lies the open deal, by which most
 campaigns work and at which some are aimed: left out of a single equation, those aimed at open deals are paid for what
-others opened; put in, those that open deals lose what they did. Of a simulated company's campaigns the two equations
-find the order, which either single equation does not.
+others opened; put in, those that open deals lose what they did. What is known of the two: in 40 made-up companies of
+eight kinds the rank correlation of five channels' estimates with what they truly caused is 0.72 on average, from 0.38
+where deals take long to 0.86 where companies are met often. That is no proof for a real company.
 """
 
 import warnings
@@ -415,7 +416,9 @@ def counterfactual_credit(hazard: Hazard) -> pd.DataFrame:
     and half of the wins caused three quarters, and none causes more than V.
     The variance is by the delta method from the robust covariance, V and what an event is worth held fixed:
     V^2 x ((1 - w)^2 var(o) + (1 - o)^2 var(w)). A month is in one equation or in the other, so that the likelihood
-    factorises over time and the equations' scores are not correlated: there is no covariance of o and w.
+    factorises over time and the equations' scores are not correlated: there is no covariance of o and w. Of panels
+    drawn from the model itself the interval held the known effect in 92 % of 200 with 80 companies and in 93 % of 120
+    with 400.
     A deal that was only brought forward counts as caused: the months do not tell it from one that would never have
     come. What is caused may be negative, is not the sum of what stands below it, and the campaigns' do not add up to
     what was won. Blank where no company that is followed had met the campaign before a month began, or it has no

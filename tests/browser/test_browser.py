@@ -243,7 +243,7 @@ def drawn_in(figure, what):
 def test_figure_switches_the_model(campaign_page, roi):
     _, rows = table_of(roi, "models")
     figure = campaign_page.locator("figure").nth(1)
-    credit, names = "node.data[1].x", "node.layout.yaxis.ticktext"
+    credit, names = "node.data[2].x", "node.layout.yaxis.ticktext"
     before, title = drawn_in(figure, credit), figure.locator("figcaption").inner_text()
     figure.get_by_label("Model").select_option("first touch")
     sums = {name: round(sum(row["first_touch"] for row in rows if (row["path"] + " > ").startswith(f"{name} > ")), 2)
@@ -377,7 +377,7 @@ def test_page_is_dark_where_the_system_is_and_when_asked(browser, roi):
 
 def test_dark_keeps_the_colours_of_the_data(browser, roi):
     page, _ = open_page(browser, roi)
-    colours = "figures.map(figure => figure.node.data.map(trace => trace.marker?.color ?? trace.line?.color))"
+    colours = "figures.map(figure => figure.node.data.flatMap(trace => trace.marker?.color ?? trace.line?.color))"
     light = page.evaluate(colours)
     page.get_by_role("button", name="Dark").click()
     dark = page.evaluate(colours)
@@ -428,11 +428,11 @@ def test_page_is_printed_as_pdf(report, tmp_path):
 def test_figures_are_drawn_as_slides(sample_report, tmp_path):
     notebook = Path(shutil.copy(sample_report / "campaign_roi.ipynb", tmp_path))
     slides = draw_figures(notebook)
-    assert [path.name for path in slides] == [f"campaign_roi-{n}.png" for n in range(1, 8)]
+    assert [path.name for path in slides] == [f"campaign_roi-{n}.png" for n in range(1, 12)]
     heads = [path.read_bytes()[:24] for path in slides]
     assert all(head[:8] == b"\x89PNG\r\n\x1a\n" for head in heads)
     assert {(int.from_bytes(head[16:20]), int.from_bytes(head[20:24])) for head in heads} == {(1920, 1080)}
-    assert len(list(tmp_path.iterdir())) == 8
+    assert len(list(tmp_path.iterdir())) == 12
 
 
 def test_page_is_walked_by_the_keyboard(browser, roi):

@@ -107,12 +107,14 @@ def climb_tree(rows: pd.DataFrame, campaigns: pd.DataFrame, depth: int, on_orpha
     """Put in each campaign's place the one above it at a depth of the tree (0: the roots), such as its channel.
 
     Returns the rows with other campaign_id; a campaign that stands higher than that, or not in the tree, keeps its own.
-    Raises what build_ancestors raises.
+    Raises what build_ancestors raises, and ValueError for a depth that is not a whole number from 0.
 
     >>> tree = pd.DataFrame({"campaign_id": ["prog", "ad"], "parent_id": [None, "prog"]}, dtype="str")
     >>> climb_tree(pd.DataFrame({"campaign_id": ["ad", "prog"]}, dtype="str"), tree, 0)["campaign_id"].tolist()
     ['prog', 'prog']
     """
+    if isinstance(depth, bool) or not isinstance(depth, int | np.integer) or depth < 0:
+        raise ValueError(f"depth: {depth!r} is not a level of the tree, a whole number from 0")
     ancestors = build_ancestors(campaigns, on_orphan)
     of = ancestors.groupby("campaign_id")["distance"].max()
     above = ancestors[look_up(ancestors["campaign_id"], of) - ancestors["distance"] == depth]

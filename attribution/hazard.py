@@ -441,17 +441,20 @@ def _join_losses(months: pd.DataFrame, opening: np.ndarray, winning: np.ndarray)
     value = months["booked_value"].sum()
     variance = (1 - w) ** 2 * var_o + (1 - o) ** 2 * var_w
     return (months["n_booked"].sum() * (1 - (1 - n_o) * (1 - n_w)), value * (1 - (1 - o) * (1 - w)),
-            value * Z * np.sqrt(variance))
+            abs(value) * Z * np.sqrt(variance))
 
 
 def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise") -> pd.DataFrame:
     """Estimate what each campaign caused by the usual panel and terms: of channels, or of the roots of a flat tree.
 
-    Returns the rows of counterfactual_credit; none where the deals are too few, or too alike in what they met, to fit.
+    Returns the rows of counterfactual_credit; none where the deals are too few, or too alike in what they met, to fit,
+    or where what was won sums to nothing.
     """
     deepest = describe_tree(crm.campaigns, on_orphan)["depth"].max()
     try:
         panel = build_exposure(crm, agreement)
+        if not (panel.months["booked_value"].sum() > 0 and len(crm.campaigns)):
+            raise TableError("opportunities: nothing was won")
         return counterfactual_credit(fit_hazard(panel, crm.campaigns, depth=min(deepest, 1), on_orphan=on_orphan))
     except TableError:
         return pd.DataFrame(columns=["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_caused",

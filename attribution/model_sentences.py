@@ -128,10 +128,11 @@ def title_lost(lost: pd.DataFrame) -> str:
     """Title the removal effects with the programme that lies on the paths of most."""
     known = lost[(lost["depth"] == 0) & (lost["lost_value_share"] > 0)]
     if not len(known):
-        return _("No path that a campaign touched has ended in value, so there are no removal effects")
+        return _("The Markov model has nothing to go by: no path old enough ended in value, or some value is below "
+                 "zero")
     most = known.loc[known["lost_value_share"].idxmax()]
-    return _("By the Markov model {campaign} and all below it lie on the paths of {share} of the value, the most of "
-             "all programmes").format(campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
+    return _("In the Markov model {share} of the value passes through {campaign} and all below it, the most of all "
+             "programmes").format(campaign=most["campaign_name"], share=percent(most["lost_value_share"]))
 
 
 def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
@@ -146,14 +147,14 @@ def say_lost(lost: pd.DataFrame, n_campaigns: int = 0) -> str:
     if not len(known):
         return title_lost(lost) + "."
     leaves = known[known["is_leaf"]].nlargest(1, "lost_value_share")
-    single = [_("Of single campaigns {campaign} lies on the paths of most: {share} of the value and {deals} of the "
+    single = [_("Of single campaigns most passes through {campaign}: {share} of the value and {deals} of the "
                 "conversions.").format(
         campaign=most.campaign_name, share=percent(most.lost_value_share), deals=percent(most.lost_share))
         for most in leaves.itertuples()]
     return " ".join([_(
-        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, "
-        "or of their value, that a chain fitted to all paths reaches through it."), title_lost(lost) + ".", *single,
-        *_say_parts(known), *_say_fresh(lost), _(
+        "A removal effect measures how much passes through a campaign: the share of the conversions, or of their "
+        "value, that a chain fitted to all paths, also those that led nowhere, reaches through it."),
+        title_lost(lost) + ".", *single, *_say_parts(known), *_say_fresh(lost), _(
         "A conversion that met two campaigns counts for both: removal effects are shown, never added up."), _(
         "It is not what would be lost: a campaign that only meets those who would buy anyway has a large one, too.")])
 

@@ -202,8 +202,10 @@ def sample_shapley_rates(paths, *, n_orders: int = 1000, seed: int = 0) -> pd.Da
 
     Returns the rows of shapley_rates, of any number of campaigns: shapley is the mean over the orders (they sum to the
     rate of all paths in every order), standard_error the standard error of that mean.
-    Castro, Gómez & Tejada 2009.
+    Raises ValueError for fewer than 2 orders. Castro, Gómez & Tejada 2009.
     """
+    if isinstance(n_orders, bool) or not isinstance(n_orders, int) or n_orders < 2:
+        raise ValueError(f"n_orders: {n_orders!r} is not a whole number of orders from 2")
     walks = _read_walks(paths)
     owner, code, is_converted = _players(walks)
     n, rng, starts = len(walks.campaigns), np.random.default_rng(seed), np.flatnonzero(np.diff(owner, prepend=-1))
@@ -239,6 +241,11 @@ class _Walks:
     campaigns: pd.Index                              # what the codes mean, by id
     n_untouched: int
     untouched_cents: int
+
+    @property
+    def money(self) -> np.ndarray:
+        """Give the cents, or nothing at all where any are below zero: a share of a sum with both signs is no share."""
+        return self.cents * bool((self.cents >= 0).all())
 
     @property
     def numbers(self) -> np.ndarray:
@@ -329,7 +336,7 @@ class _Chain:
 
 
 def _build_chain(walks: _Walks, order: int) -> _Chain:
-    if order not in ORDERS:
+    if isinstance(order, bool | float) or order not in ORDERS:
         raise ValueError(f"order: {order!r} is not one of {', '.join(map(str, ORDERS))}")
     states, at = np.unique(_state_codes(walks, order), return_inverse=True)
     n = len(states)
@@ -340,7 +347,7 @@ def _build_chain(walks: _Walks, order: int) -> _Chain:
     can_end = _can_end(steps, ended > 0)
     steps = steps @ sparse.diags_array(can_end.astype(float))
     share = 1 / np.maximum(steps.sum(axis=1) + ended, 1)
-    ends = np.stack([np.bincount(last, weights, n) for weights in (outcome == 0, (outcome == 0) * walks.cents)], axis=1)
+    ends = np.stack([np.bincount(last, weights, n) for weights in (outcome == 0, (outcome == 0) * walks.money)], axis=1)
     first = np.bincount(at[walks.is_first], minlength=n)
     return _Chain(sparse.diags_array(share) @ steps, ends * share[:, None], first / max(first.sum(), 1),
                   (states % (len(walks.campaigns) + 1) - 1).astype(np.int64), can_end)
@@ -352,7 +359,7 @@ def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:
     ended, won = walks.outcome < 2, walks.outcome == 0
     steps = _add_up(walks.code[to - 1] * n + walks.code[to], walks.path[to], drawn, n * n).reshape(-1, n, n)
     ends = _add_up(last[ended], path[ended], drawn, n)
-    money = _add_up(last[won], path[won], drawn * walks.cents[:, None], n)
+    money = _add_up(last[won], path[won], drawn * walks.money[:, None], n)
     start = _add_up(walks.code[walks.is_first], path, drawn, n)
     can_end = _can_end(steps, ends[:, :, None] > 0)[:, :, 0]
     steps = steps * can_end[:, None, :]

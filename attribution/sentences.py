@@ -372,6 +372,7 @@ def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON, pairs: pd.Data
 
 def _say_ends(programmes: pd.DataFrame) -> list[str]:
     """Say between what the highest and the lowest ROI would have come out by chance."""
+    programmes = programmes[~programmes["is_thin"]] if "is_thin" in programmes else programmes
     known = programmes[programmes["roi"].notna()].sort_values("roi", ascending=False).iloc[[0, -1]] if (
         programmes["roi"].notna().any() and "roi_low" in programmes) else programmes.head(0)
     ends = [_("{name} {low} to {high}").format(name=name, low=times(low), high=times(high)) for name, low, high in zip(
@@ -409,7 +410,7 @@ def title_ranges(ranges: pd.DataFrame) -> str:
     known = ranges[ranges["roi_low"].notna()]
     unsure = known[(known["roi_low"] < 0) & (known["roi_high"] >= 0)]
     if not len(known):
-        return _("No cost is known, so no model can say which campaigns earn it back")
+        return _("No campaign has both a cost and credit, so no model can say which earn it back")
     return _("The model decides for {n} of {campaigns} with a known cost: earned back under one and not under "
              "another").format(n=number(len(unsure)), campaigns=count(len(known), "campaign"))
 

@@ -483,7 +483,7 @@ def repeat_study(kind: str, seeds: str, truth: pd.DataFrame) -> tuple[pd.DataFra
 
 
 def _read_seeds(seeds: str, known: pd.Series) -> list[int]:
-    wanted = [seed.strip() for seed in seeds.split(",")]
+    wanted = [seed.strip() for seed in str(seeds).split(",")]
     unknown = [seed for seed in wanted if seed not in set(known.astype(str))]
     if unknown:
         raise ValueError(f"seeds: {unknown[0]!r} is none of the {known.nunique():,} seeds of this kind in the study")

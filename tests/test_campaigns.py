@@ -7,7 +7,14 @@ from conftest import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attribution.campaigns import build_ancestors, count_blanks, describe_tree, reconcile_hierarchy, roll_up
+from attribution.campaigns import (
+    build_ancestors,
+    climb_tree,
+    count_blanks,
+    describe_tree,
+    reconcile_hierarchy,
+    roll_up,
+)
 from attribution.tables import TableError
 
 
@@ -170,3 +177,10 @@ def test_count_blanks_counts_campaigns_below_of_which_nothing_is_known():
     figures = pd.DataFrame({"campaign_id": list(parents), "cost": [costs.get(id) for id in parents]})
     blanks = count_blanks(figures, build_ancestors(tree_of(parents)), "cost").set_index("campaign_id")["n_blank_below"]
     assert blanks.to_dict() == {"prog": 3, "chan": 1, "ad1": 0, "ad2": 0, "event": 0, "talk": 0, "mail": 1, "issue": 0}
+
+
+@pytest.mark.parametrize("depth", [-1, 1.0, "1", True])
+def test_climb_tree_refuses_a_depth_that_is_no_level(depth):
+    tree = pd.DataFrame({"campaign_id": ["prog", "ad"], "parent_id": [None, "prog"]}, dtype="str")
+    with pytest.raises(ValueError, match="depth: .* is not a level of the tree, a whole number from 0"):
+        climb_tree(tree, tree, depth)

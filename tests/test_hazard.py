@@ -550,3 +550,9 @@ def test_estimate_caused_has_a_term_for_each_root_of_a_flat_tree(sample):
         parent_id=pd.Series(None, crm.campaigns.index, "str")))
     caused = estimate_caused(flat, agreement)
     assert caused["depth"].eq(0).all() and caused["caused_value"].notna().any()
+
+
+def test_estimate_caused_has_nothing_to_say_of_money_that_sums_to_nothing(sample):
+    crm, agreement = sample
+    owed = crm.opportunities.assign(value=-crm.opportunities["value"].abs())
+    assert estimate_caused(dataclasses.replace(crm, opportunities=owed), agreement).empty

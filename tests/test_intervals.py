@@ -402,9 +402,9 @@ def test_compare_pairs_draws_both_together():
     # fairs always earns twice what ads does from the same accounts: far apart, though their intervals overlap
     tree = make("campaigns", campaign_id=["ads", "fairs", "mail"], parent_id=None,
                 campaign_name=["Ads", "Fairs", "Mail"])
-    rows = [(f"d{i}", name, value * times) for i, value in enumerate([5.0, 10.0, 40.0, 5.0, 5.0, 90.0])
+    rows = [(f"d{i}", name, value * times) for i, value in enumerate([5.0, 10.0, 40.0, 5.0, 5.0, 90.0] * 4)
             for name, times in (("ads", 1), ("fairs", 2), ("mail", 2.5 if i % 2 else 0.1))]
-    credits, deals = credits_of(linear=rows), deals_of(**{f"d{i}": f"a{i}" for i in range(6)})
+    credits, deals = credits_of(linear=rows), deals_of(**{f"d{i}": f"a{i}" for i in range(24)})
     draws, returns = bootstrap_credit(credits, deals, tree), returns_of(
         credits, costs_of(ads=100.0, fairs=100.0, mail=100.0), tree)
     intervals = credit_intervals(draws, returns).set_index("campaign_id")
@@ -413,7 +413,7 @@ def test_compare_pairs_draws_both_together():
     assert list(zip(pairs["campaign_name"], pairs["other_name"], pairs["is_apart"], strict=True)) == [
         ("Fairs", "Mail", False), ("Fairs", "Ads", True), ("Mail", "Ads", False)]
     assert pairs.loc[1, "difference_low"] > 0
-    assert pairs.loc[1, ["roi", "other_roi"]].tolist() == pytest.approx([2.1, 0.55])
+    assert pairs.loc[1, ["roi", "other_roi"]].tolist() == pytest.approx([11.4, 5.2])       # 2 x 620 and 620 for 100
 
 
 def test_compare_pairs_leave_out_who_has_no_cost_or_earned_nothing(shared, deals, tree):
@@ -514,7 +514,7 @@ def test_total_intervals_refuse_credit_of_an_unknown_deal():
 
 
 def test_compare_pairs_hold_together_and_not_each_alone(tree):
-    """Of three campaigns that share nothing, the intervals are those at 5 % / 3: by hand from the draws."""
+    """Of three campaigns each interval is a normal's at 5 % / 3: 2.394 standard errors to either side."""
     credit = credits_of(linear=[(f"{name}{i}", name, 10.0 + i) for name in ("ads", "mail", "fair") for i in range(4)])
     deals = deals_of(**{f"{name}{i}": f"{name}{i}" for name in ("ads", "mail", "fair") for i in range(4)})
     flat = pd.DataFrame({"campaign_id": ["ads", "mail", "fair"], "parent_id": None,
@@ -524,5 +524,5 @@ def test_compare_pairs_hold_together_and_not_each_alone(tree):
     pairs = compare_pairs(draws, rows, "linear")
     names = draws.nodes["campaign_id"].tolist()
     gap = draws.money[0, names.index("ads")] / 10 - draws.money[0, names.index("mail")] / 20
-    assert pairs.loc[0, ["difference_low", "difference_high"]].tolist() == pytest.approx(
-        np.percentile(gap, [2.5 / 3, 100 - 2.5 / 3]).tolist())
+    low, high = 3.6 - 1.3 - 2.39398 * gap.std(), 3.6 - 1.3 + 2.39398 * gap.std()
+    assert pairs.loc[0, ["difference_low", "difference_high"]].tolist() == pytest.approx([low, high], rel=1e-5)

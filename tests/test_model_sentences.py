@@ -149,16 +149,15 @@ def test_lost_sets_the_sum_of_the_parts_beside_the_whole(lost):
 
 
 def test_lost_names_the_programme_the_single_campaign_and_what_is_no_sum(lost):
-    title = ("By the Markov model EMEA and all below it lie on the paths of 60 % of the value, the most of all "
-             "programmes")
+    title = "In the Markov model 60 % of the value passes through EMEA and all below it, the most of all programmes"
     assert plain(title_lost(lost)) == title
     assert plain(say_lost(lost)) == (
-        "A removal effect measures on how many of the buyers' paths a campaign stands: the share of the conversions, "
-        f"or of their value, that a chain fitted to all paths reaches through it. {title}. Of single campaigns {EVIL} "
-        "lies on the paths of most: 50 % of the value and 45 % of the conversions. The parts right below EMEA sum to "
-        "80 %, the whole of it is 60 %. A conversion that met two campaigns counts for both: removal effects are "
-        "shown, never added up. It is not what would be lost: a campaign that only meets those who would buy anyway "
-        "has a large one, too.")
+        "A removal effect measures how much passes through a campaign: the share of the conversions, or of their "
+        "value, that a chain fitted to all paths, also those that led nowhere, reaches through it. "
+        f"{title}. Of single campaigns most passes through {EVIL}: 50 % of the value and 45 % of the conversions. "
+        "The parts right below EMEA sum to 80 %, the whole of it is 60 %. A conversion that met two campaigns counts "
+        "for both: removal effects are shown, never added up. It is not what would be lost: a campaign that only meets "
+        "those who would buy anyway has a large one, too.")
 
 
 def test_lost_counts_who_is_too_fresh_and_draws_them_not(lost):
@@ -184,7 +183,7 @@ def test_lost_of_programmes_with_a_single_part_says_nothing_of_a_sum(lost):
 
 @pytest.mark.parametrize("effect", [0.0, np.nan])
 def test_nothing_is_lost_where_nothing_converted(effect):
-    none = "No path that a campaign touched has ended in value, so there are no removal effects"
+    none = "The Markov model has nothing to go by: no path old enough ended in value, or some value is below zero"
     rows = list_lost(effects_of(("p", None, "EMEA", 0, effect, effect)))
     for each in (rows, rows.head(0)):
         assert title_lost(each) == none and say_lost(each) == f"{none}."
@@ -192,7 +191,7 @@ def test_nothing_is_lost_where_nothing_converted(effect):
 
 def test_lost_in_finnish(lost, finnish):
     assert plain(title_lost(lost)) == (
-        "Markov-mallin mukaan suurimman arvo-osuuden polulla on EMEA alakampanjoineen: 60 % arvosta")
+        "Markov-mallissa eniten arvoa, 60 %, kulkee ohjelman EMEA ja sen alakampanjoiden kautta")
     assert "poistovaikutukset näytetään, niitä ei lasketa yhteen." in say_lost(lost)
 
 

@@ -145,6 +145,19 @@ def test_markov_fits_the_published_transitions():
     assert by_id(markov(mta), "removal_effect") == pytest.approx({"a": 1, "b": 3 / 4, "c": 1 / 4})
 
 
+def test_markov_has_no_effect_by_money_where_a_value_is_below_zero():
+    effects = markov(paths_of(("A", "converted", 900.0), ("B", "converted", -100.0)))
+    assert by_id(effects, "removal_effect") == {"A": 0.5, "B": 0.5}
+    assert effects["removal_effect_value"].isna().all()
+    assert share_by_effect(converted("AB"), effects).empty
+
+
+@pytest.mark.parametrize("n_orders", [1, 0, -1, 2.5, True])
+def test_sample_shapley_rates_refuse_orders_that_leave_no_error(n_orders):
+    with pytest.raises(ValueError, match="n_orders: .* is not a whole number of orders from 2"):
+        sample_shapley_rates(converted("AB"), n_orders=n_orders)
+
+
 def test_markov_weighs_money_by_the_end_of_the_path():
     effects = markov(paths_of(("A", "converted", 900.0), ("B", "converted", 100.0)))
     assert by_id(effects, "removal_effect") == {"A": 0.5, "B": 0.5}
@@ -248,8 +261,9 @@ def test_redraw_markov_is_markov_of_paths_repeated_as_often_as_drawn(monkeypatch
 
 
 def test_markov_refuses_what_it_cannot_solve(monkeypatch):
-    with pytest.raises(ValueError, match="order: 4 is not one of 1, 2, 3"):
-        markov(converted("AB"), 4)
+    for order in (4, 1.0, True):
+        with pytest.raises(ValueError, match=f"order: {order} is not one of 1, 2, 3"):
+            markov(converted("AB"), order)
     monkeypatch.setattr(path_models, "MAX_CAMPAIGNS", 1)
     with pytest.raises(ValueError, match="met 2 campaigns, more than the 1 .* climb_tree"):
         markov(converted("AB"))

@@ -240,7 +240,7 @@ def test_title_ranges(ranges):
                                     "and not "
                                     "under another")
     assert title_ranges(ranges.tail(1)) == title_ranges(ranges.head(0)) == (
-        "No cost is known, so no model can say which campaigns earn it back")
+        "No campaign has both a cost and credit, so no model can say which earn it back")
 
 
 def test_say_ranges(ranges):

@@ -322,36 +322,39 @@ def _agreement_path(data: str) -> Path:
 
 def _explain(arguments: argparse.Namespace) -> None:
     given = _given(arguments, is_report=False)
+    from attribution.credit import explain
+    from attribution.entries import build_entries
+    from attribution.funnel import build_conversions
     from attribution.journeys import build_journeys
+    from attribution.roi import choose_model
     agreement = _read_agreement(arguments.data)
     crm = _read_crm(arguments.data, agreement, agreement.month_end(arguments.month))
     linking, lookback_days = given.get("linking", "hybrid"), given.get("lookback_days", 365)
     how = {"linking": linking, "lookback_days": lookback_days, "time_zone": agreement.time_zone}
-    won = _list_won(crm, agreement, linking)
+    entries = build_entries(crm, agreement)
+    won = build_conversions(entries, crm.opportunities, crm.contact_roles, stage=agreement.won_stage, linking=linking)
     deal = _find_deal(won, arguments.opportunity_id, agreement.local_day(crm.as_of))
     journeys = build_journeys(crm.touches, deal, crm.contact_roles, **how)
-    table = _explain_deal(given, crm, agreement, won, journeys, how)
+    if given.get("model") == "markov":
+        table = _show_effects(crm, entries, won, journeys, how)
+    else:
+        model = choose_model(given.get("model", "linear"), given.get("half_life_days", 30))
+        table = explain(journeys, deal["conversion_id"].item(), model)
     names = crm.campaigns.set_index("campaign_id")["campaign_name"]
     local = table["touched_at"].dt.tz_convert(agreement.time_zone).dt.tz_localize(None)
     shown = table.assign(campaign_name=table["campaign_id"].map(names), touched_at=local)
     print(_printable(shown.to_string(index=False, na_rep="")))
 
 
-def _explain_deal(given: dict, crm, agreement, won, journeys, how: dict):
-    """Explain the deal's money touch by touch; under markov, which gives no deal's to anybody, show the effects."""
-    from attribution.credit import explain
-    from attribution.entries import build_entries
+def _show_effects(crm, entries, won, journeys, how: dict):
+    """Show the removal effects of what the deal met: the chain gives no deal's money to anybody."""
     from attribution.funnel import build_pipeline
     from attribution.path_models import explain_effects, markov
     from attribution.paths import build_paths
-    from attribution.roi import choose_model
-    deal = journeys["conversion_id"].iloc[0]
-    if given.get("model") == "markov":
-        pipeline = build_pipeline(build_entries(crm, agreement), crm.opportunities, crm.contact_roles, as_of=crm.as_of,
-                                  time_zone=agreement.time_zone, linking=how["linking"])
-        paths = build_paths(crm.touches, won, crm.contact_roles, as_of=crm.as_of, pipeline=pipeline, **how)
-        return explain_effects(journeys, deal, markov(paths))
-    return explain(journeys, deal, choose_model(given.get("model", "linear"), given.get("half_life_days", 30)))
+    pipeline = build_pipeline(entries, crm.opportunities, crm.contact_roles, as_of=crm.as_of,
+                              time_zone=how["time_zone"], linking=how["linking"])
+    paths = build_paths(crm.touches, won, crm.contact_roles, as_of=crm.as_of, pipeline=pipeline, **how)
+    return explain_effects(journeys, journeys["conversion_id"].iloc[0], markov(paths))
 
 
 def _read_agreement(data: str):
@@ -363,13 +366,6 @@ def _read_agreement(data: str):
 def _read_crm(data: str, agreement, as_of=None):
     from attribution.sources import read_crm
     return read_crm(data, agreement, as_of)
-
-
-def _list_won(crm, agreement, linking: str):
-    from attribution.entries import build_entries
-    from attribution.funnel import build_conversions
-    return build_conversions(build_entries(crm, agreement), crm.opportunities, crm.contact_roles,
-                             stage=agreement.won_stage, linking=linking)
 
 
 def _find_deal(won, opportunity_id: str, day: datetime):

@@ -40,6 +40,9 @@ OPEN_CONTROLS = ("log_months_open", "log_months_open_squared")       # the pace 
 TERMS = ["equation", "term", "campaign_id", "coefficient", "hazard_ratio", "hazard_ratio_low", "hazard_ratio_high",
          "n_conversions"]
 
+CAUSED = ["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_caused", "caused_value", "caused_low",
+          "caused_high"]
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -450,15 +453,14 @@ def estimate_caused(crm: CRM, agreement: Agreement, *, on_orphan: str = "raise")
     Returns the rows of counterfactual_credit; none where the deals are too few, or too alike in what they met, to fit,
     or where what was won sums to nothing.
     """
-    deepest = describe_tree(crm.campaigns, on_orphan)["depth"].max()
+    depth, nothing = min(describe_tree(crm.campaigns, on_orphan)["depth"].max(), 1), pd.DataFrame(columns=CAUSED)
     try:
         panel = build_exposure(crm, agreement)
-        if not (panel.months["booked_value"].sum() > 0 and len(crm.campaigns)):
-            raise TableError("opportunities: nothing was won")
-        return counterfactual_credit(fit_hazard(panel, crm.campaigns, depth=min(deepest, 1), on_orphan=on_orphan))
+        if not panel.months["booked_value"].sum() > 0:
+            return nothing
+        return counterfactual_credit(fit_hazard(panel, crm.campaigns, depth=depth, on_orphan=on_orphan))
     except TableError:
-        return pd.DataFrame(columns=["campaign_id", "campaign_name", "path", "depth", "is_leaf", "n_caused",
-                                     "caused_value", "caused_low", "caused_high"])
+        return nothing
 
 
 def _lose(panel: Panel, equation: Equation, nodes: list[np.ndarray]) -> np.ndarray:

@@ -184,11 +184,10 @@ def draw_markov(draws: Draws, paths: pd.DataFrame, journeys: pd.DataFrame, effec
         return draws
     codes, n = code_accounts(conversions)
     ids, who = _code_paths(paths, conversions, codes, n)
-    weights = pd.DataFrame(_draw_counts(max(who.max(initial=0) + 1, n), n_resamples, seed)[who], ids)
-    effect = _draw_effects(shared["campaign_id"], paths, effects, weights)
+    drawn = _draw_counts(max(who.max(initial=0) + 1, n), n_resamples, seed)
+    effect = _draw_effects(shared["campaign_id"], paths, effects, pd.DataFrame(drawn[who], ids))
     is_touched = is_in(conversions["conversion_id"], journeys.loc[journeys["n_touches"] > 0, "conversion_id"])
-    cents = to_cents(conversions["value"])
-    bought = draw_weights(n, n_resamples=n_resamples, seed=seed)[codes]
+    cents, bought = to_cents(conversions["value"]), drawn[codes].astype(float)
     touched, rest = (cents[which] @ bought[which] / 100 for which in (is_touched, ~is_touched))
     money = np.where(shared["campaign_id"].isna().to_numpy()[:, None], rest, effect / effect.sum(axis=0) * touched)
     return add_model(draws, "markov", shared["campaign_id"], shared["credit"].to_numpy(), money)

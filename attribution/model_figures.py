@@ -52,15 +52,14 @@ def _range(movers: pd.DataFrame) -> dict:
 
 
 def _panel(rows: pd.DataFrame, name: str, currency: str) -> go.Scatter:
-    by_setting = rows.groupby("setting")["own_share"]
-    low, high = set(by_setting.idxmin()), set(by_setting.idxmax())
     rows = rows.sort_values("is_chosen", kind="stable")                 # the last is drawn over the others
     return go.Scatter(
         name=name, x=listed(rows["own_share"], 4), mode="markers+text", cliponaxis=False,
         y=[_place(panel, setting) for panel, setting in zip(rows["panel"], rows["setting"], strict=True)],
         text=[name_option(setting, option) for setting, option in zip(rows["setting"], rows["option"], strict=True)],
-        texttemplate=["%{text}" if row in low | high else " " for row in rows.index],
-        textposition=["middle left" if row in low - high else "middle right" for row in rows.index],
+        texttemplate=["%{text}" if is_end else " " for is_end in rows["is_lowest"] | rows["is_highest"]],
+        textposition=["middle left" if is_lowest and not is_highest else "middle right"
+                      for is_lowest, is_highest in zip(rows["is_lowest"], rows["is_highest"], strict=True)],
         textfont={"size": 11, "color": SOFT}, customdata=[money(credit, currency) for credit in rows["credit"]],
         marker={"size": 9, "color": [CREDIT if chosen else "white" for chosen in rows["is_chosen"]],
                 "line": {"color": CREDIT, "width": 1.5}},

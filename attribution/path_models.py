@@ -31,13 +31,15 @@ def markov(paths, order: int = 1, on_too_many: str = "raise") -> pd.DataFrame:
 
     `paths` are those of build_paths; journeys without an outcome all count as converted. Returns one row per campaign
     met, by id: n_paths that met it, n_converted of them, removal_effect (0-1, by count) and removal_effect_value (by
-    money; both blank where nothing converted, and of a campaign that is too fresh). Effects overlap and are never added
+    money; both blank where nothing converted, and of a campaign that is too fresh; by money also where any path's value
+    is below zero). Effects overlap and are never added
     up. No rows where the campaigns are too many to be solved, with on_too_many="leave_out".
     A path is a Markov chain of its last `order` campaigns, repeats kept; an open path counts its steps and has no end.
     A state from which no path has come to an end, there or further on, is too fresh: steps into it are left out.
     Removal in closed form, exact and without simulation: with N = (I - Q)^-1, a = s'N and b = N r for the start s and
     the conversions r, removing the states S of a campaign leaves p - a_S (N_SS)^-1 b_S of p = s'b. By money, r is the
-    money with which the paths in a state convert.
+    money with which the paths in a state convert. Of orders 2 and 3, whose states are many and whose steps are few, p
+    and what remains of it are solved by Jacobi's iteration, to 1e-14.
     Raises ValueError for another order or too many states, TableError for paths that cannot be read.
     Anderl, Becker, von Wangenheim & Schumann 2016 (removal effect); Kemeny & Snell 1960 (fundamental matrix).
 
@@ -217,7 +219,7 @@ def sample_shapley_rates(paths, *, n_orders: int = 1000, seed: int = 0) -> pd.Da
         gain = np.diff(_divide(n_won, n_ended), prepend=0.0)[place]
         sums, squares = sums + gain, squares + gain**2
     mean = sums / n_orders
-    spread = np.sqrt(np.maximum(squares / n_orders - mean**2, 0) / max(n_orders - 1, 1))
+    spread = np.sqrt(np.maximum(squares / n_orders - mean**2, 0) / (n_orders - 1))
     return pd.DataFrame({"campaign_id": pd.Series(walks.campaigns, dtype="str"), "shapley": mean,
                          "standard_error": spread})
 
@@ -236,7 +238,8 @@ class _Walks:
     code: np.ndarray                                 # of the campaign
     is_first: np.ndarray
     is_last: np.ndarray
-    outcome: np.ndarray                              # by path: the place in OUTCOMES
+    is_converted: np.ndarray                         # by path
+    is_ended: np.ndarray                             # by path: converted or lost
     cents: np.ndarray                                # by path
     campaigns: pd.Index                              # what the codes mean, by id
     n_untouched: int
@@ -249,28 +252,27 @@ class _Walks:
 
     @property
     def numbers(self) -> np.ndarray:
-        return np.arange(len(self.outcome))
+        return np.arange(len(self.cents))
 
 
 def _read_walks(frame) -> _Walks:
-    optional = ["outcome"]
-    rows = check_values(read_columns(frame, "paths", list(_COLUMNS), optional), "paths")
+    rows = check_values(read_columns(frame, "paths", list(_COLUMNS), ["outcome"]), "paths")
     rows = rows if "outcome" in rows else rows.assign(outcome=OUTCOMES[0])
     rows = rows.assign(number=pd.factorize(rows["conversion_id"])[0])
     order = np.lexsort((rows["position"], rows["number"]))
     rows = rows.take(order)
     untouched, rows = rows[rows["n_touches"] == 0], rows[rows["n_touches"] > 0]
     _check_whole(rows)
-    outcome = pd.Index(OUTCOMES).get_indexer(rows["outcome"])
-    if (outcome < 0).any():
-        raise TableError(f"paths: outcome is not one of {', '.join(OUTCOMES)} in {(outcome < 0).sum():,} of "
-                         f"{len(rows):,} rows ({first_keys(rows.loc[outcome < 0, 'outcome'])}). Take build_paths.")
+    other = rows.loc[~rows["outcome"].isin(OUTCOMES), "outcome"]
+    if len(other):
+        raise TableError(f"paths: outcome is not one of {', '.join(OUTCOMES)} in {len(other):,} of {len(rows):,} rows "
+                         f"({first_keys(other)}). Take build_paths.")
     is_first = (rows["position"] == 1).to_numpy()
     code, campaigns = pd.factorize(rows["campaign_id"], sort=True)
-    is_last = (rows["position"] == rows["n_touches"]).to_numpy()
+    is_last, outcome = (rows["position"] == rows["n_touches"]).to_numpy(), rows.loc[is_first, "outcome"]
     return _Walks(rows.loc[is_first, "conversion_id"], np.cumsum(is_first) - 1, code, is_first, is_last,
-                  outcome[is_first], to_cents(rows["value"])[is_first], campaigns, len(untouched),
-                  int(to_cents(untouched["value"]).sum()))
+                  (outcome == "converted").to_numpy(), (outcome != "open").to_numpy(),
+                  to_cents(rows["value"])[is_first], campaigns, len(untouched), int(to_cents(untouched["value"]).sum()))
 
 
 def _check_whole(rows: pd.DataFrame) -> None:
@@ -287,11 +289,11 @@ def _check_whole(rows: pd.DataFrame) -> None:
 
 def _players(walks: _Walks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """List the distinct campaigns of each ended path (path, campaign), and say by path whether it converted."""
-    is_ended = (walks.outcome < 2)[walks.path]
-    number = np.cumsum(walks.outcome < 2) - 1
+    is_ended = walks.is_ended[walks.path]
+    number = np.cumsum(walks.is_ended) - 1
     pairs = np.unique(number[walks.path[is_ended]] * len(walks.campaigns) + walks.code[is_ended])
     owner, code = np.divmod(pairs, max(len(walks.campaigns), 1))
-    return owner, code, walks.outcome[walks.outcome < 2] == 0
+    return owner, code, walks.is_converted[walks.is_ended]
 
 
 def _count_met(walks: _Walks, code: np.ndarray, node: np.ndarray, n_nodes: int | None = None) -> dict[str, np.ndarray]:
@@ -300,10 +302,10 @@ def _count_met(walks: _Walks, code: np.ndarray, node: np.ndarray, n_nodes: int |
     pairs = np.unique(walks.path * n_campaigns + walks.code)
     place = sparse.csr_array((np.ones(len(code), np.int32), (code, node)), (n_campaigns, n_nodes))
     path, own = np.divmod(pairs, n_campaigns)
-    met = sparse.csr_array((np.ones(len(own), np.int32), (path, own)), (len(walks.outcome), n_campaigns)) @ place
+    met = sparse.csr_array((np.ones(len(own), np.int32), (path, own)), (len(walks.cents), n_campaigns)) @ place
     met.data[:] = 1
-    is_converted = (walks.outcome == 0).astype(np.int32)
-    return {"n_paths": met.sum(axis=0).astype(np.int64), "n_converted": (is_converted @ met).astype(np.int64)}
+    return {"n_paths": met.sum(axis=0).astype(np.int64),
+            "n_converted": (walks.is_converted.astype(np.int32) @ met).astype(np.int64)}
 
 
 def _place_in_tree(walks: _Walks, ancestors: pd.DataFrame, tree: pd.DataFrame,
@@ -340,14 +342,14 @@ def _build_chain(walks: _Walks, order: int) -> _Chain:
         raise ValueError(f"order: {order!r} is not one of {', '.join(map(str, ORDERS))}")
     states, at = np.unique(_state_codes(walks, order), return_inverse=True)
     n = len(states)
-    last, outcome = at[walks.is_last], walks.outcome
+    last, won = at[walks.is_last], walks.is_converted
     to = np.flatnonzero(~walks.is_first)
     steps = sparse.coo_array((np.ones(len(to)), (at[to - 1], at[to])), (n, n)).tocsr()
-    ended = np.bincount(last, outcome < 2, n)
+    ended = np.bincount(last, walks.is_ended, n)
     can_end = _can_end(steps, ended > 0)
     steps = steps @ sparse.diags_array(can_end.astype(float))
     share = 1 / np.maximum(steps.sum(axis=1) + ended, 1)
-    ends = np.stack([np.bincount(last, weights, n) for weights in (outcome == 0, (outcome == 0) * walks.money)], axis=1)
+    ends = np.stack([np.bincount(last, weights, n) for weights in (won, won * walks.money)], axis=1)
     first = np.bincount(at[walks.is_first], minlength=n)
     return _Chain(sparse.diags_array(share) @ steps, ends * share[:, None], first / max(first.sum(), 1),
                   (states % (len(walks.campaigns) + 1) - 1).astype(np.int64), can_end)
@@ -356,7 +358,7 @@ def _build_chain(walks: _Walks, order: int) -> _Chain:
 def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:
     """Solve the chains of several draws (path x draw) at once."""
     n, to, last, path = len(walks.campaigns), np.flatnonzero(~walks.is_first), walks.code[walks.is_last], walks.numbers
-    ended, won = walks.outcome < 2, walks.outcome == 0
+    ended, won = walks.is_ended, walks.is_converted
     steps = _add_up(walks.code[to - 1] * n + walks.code[to], walks.path[to], drawn, n * n).reshape(-1, n, n)
     ends = _add_up(last[ended], path[ended], drawn, n)
     money = _add_up(last[won], path[won], drawn * walks.money[:, None], n)

@@ -132,13 +132,15 @@ def find_most_credited(ranges: pd.DataFrame, n: int = 20) -> pd.DataFrame:
 def pick_movers(moves: pd.DataFrame, ranges: pd.DataFrame, n: int = 8) -> pd.DataFrame:
     """Pick the campaigns that any one setting moves most, of the ranges given.
 
-    Returns their rows of `moves`, the widest campaign first, with own_share (credit over the report's own credit), and
-    what an axis from the lowest to the highest of them takes, with room for words: axis_low, axis_high.
+    Returns their rows of `moves`, the widest campaign first, with own_share (credit over the report's own credit),
+    is_lowest and is_highest (of a campaign's options of one setting, the first of equal ones), and what an axis from
+    the lowest to the highest of them takes, with room for words: axis_low, axis_high.
     """
     widest = ranges[ranges["spread_share"] > 0].drop_duplicates("campaign_id").head(n)
     order = {campaign: place for place, campaign in enumerate(widest["campaign_id"])}
     rows = moves[moves["campaign_id"].isin(order)].sort_values(
         "campaign_id", key=lambda ids: ids.map(order), kind="stable", ignore_index=True)
     share = rows["credit"] / look_up(rows["campaign_id"], widest.set_index("campaign_id")["credit"])
-    low, high = share.min(), share.max()
-    return rows.assign(own_share=share, axis_low=low - _ROOM * (high - low), axis_high=high + _ROOM * (high - low))
+    low, high, of = share.min(), share.max(), share.groupby([rows["campaign_id"], rows["setting"]])
+    return rows.assign(own_share=share, is_lowest=rows.index.isin(of.idxmin()), is_highest=rows.index.isin(of.idxmax()),
+                       axis_low=low - _ROOM * (high - low), axis_high=high + _ROOM * (high - low))

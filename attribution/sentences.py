@@ -372,9 +372,9 @@ def say_returns(programmes: pd.DataFrame, outcome: Outcome = WON, pairs: pd.Data
 
 def _say_ends(programmes: pd.DataFrame) -> list[str]:
     """Say between what the highest and the lowest ROI would have come out by chance."""
-    programmes = programmes[~programmes["is_thin"]] if "is_thin" in programmes else programmes
     known = programmes[programmes["roi"].notna()].sort_values("roi", ascending=False).iloc[[0, -1]] if (
         programmes["roi"].notna().any() and "roi_low" in programmes) else programmes.head(0)
+    known = known[~known["is_thin"]] if "is_thin" in known else known      # too narrow to stand in a headline
     ends = [_("{name} {low} to {high}").format(name=name, low=times(low), high=times(high)) for name, low, high in zip(
         known["campaign_name"], known.get("roi_low", ()), known.get("roi_high", ()), strict=True) if pd.notna(low)]
     return [_("95\u00a0% intervals: {ends}.").format(ends="; ".join(dict.fromkeys(ends)))] if ends else []

@@ -322,9 +322,7 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float:
     >>> rank_correlation(pd.Series([1.0, 5.0, 9.0]), pd.Series([2.0, 8.0, 4.0]))
     0.5
     """
-    first, second = one.rank() - (len(one) + 1) / 2, other.rank() - (len(other) + 1) / 2
-    spread = np.sqrt((first**2).sum() * (second**2).sum())
-    return round(float((first * second).sum() / spread), 4) if spread > 0 else np.nan
+    return round(float(one.rank().corr(other.rank())), 4)
 
 
 def _rank(credit: pd.Series, truth: pd.Series) -> float:

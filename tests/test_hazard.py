@@ -556,3 +556,12 @@ def test_estimate_caused_has_nothing_to_say_of_money_that_sums_to_nothing(sample
     crm, agreement = sample
     owed = crm.opportunities.assign(value=-crm.opportunities["value"].abs())
     assert estimate_caused(dataclasses.replace(crm, opportunities=owed), agreement).empty
+
+
+def test_interval_of_money_below_zero_is_not_upside_down():
+    panel = simulated(6)
+    owed = dataclasses.replace(panel, months=panel.months.assign(booked_value=-panel.months["booked_value"]))
+    credit, less = (counterfactual_credit(fit_hazard(each, TREE)).set_index("campaign_id") for each in (panel, owed))
+    assert less["caused_value"].tolist() == pytest.approx((-credit["caused_value"]).tolist())
+    assert less["caused_low"].tolist() == pytest.approx((-credit["caused_high"]).tolist())
+    assert (less["caused_low"] < less["caused_high"]).all()

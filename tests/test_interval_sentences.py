@@ -58,6 +58,13 @@ def test_say_returns_says_so_where_all_can_be_told_apart_and_nothing_of_no_pair(
     assert plain(say_returns(programmes, pairs=pairs_of())).endswith("Fairs −90 % to +10 %.")
 
 
+def test_say_returns_keeps_an_interval_of_few_accounts_to_itself(programmes):
+    """Ads is best, but by few accounts: it goes without, and Mail, in the middle, does not take its place."""
+    rows = programmes.assign(roi_low=[-0.9, 1.0, 0.1, np.nan], roi_high=[0.1, 3.0, 0.3, np.nan])
+    assert plain(say_returns(rows.assign(is_thin=[False, True, False, False]))).endswith(
+        "95 % intervals: Fairs −90 % to +10 %.")
+
+
 def test_say_returns_of_one_programme_names_its_interval_once(programmes):
     assert plain(say_returns(programmes.iloc[[1]])).endswith("95 % intervals: Ads +100 % to +300 %.")
     for unsure in (programmes.iloc[[2, 3]], programmes.tail(1)):

@@ -14,19 +14,22 @@ SAFE = "&lt;b&gt;R&amp;D&lt;/b&gt;"
 
 
 def movers_of(*rows):
-    """Make movers from (campaign, name, setting, option, share, credit, is_chosen)."""
+    """Make movers from (campaign, name, setting, option, share, credit, is_chosen, which end of its setting)."""
     table = pd.DataFrame(rows, columns=["campaign_id", "campaign_name", "setting", "option", "own_share", "credit",
-                                        "is_chosen"])
+                                        "is_chosen", "end"])
+    table = table.assign(is_lowest=table["end"].isin(["low", "both"]), is_highest=table["end"].isin(["high", "both"]))
     return table.assign(axis_low=-0.5, axis_high=2.5)
 
 
 @pytest.fixture
 def movers():
     return movers_of(
-        ("a", EVIL, "look_back", "90", 0.25, 25.0, False), ("a", EVIL, "look_back", "365", 1.0, 100.0, True),
-        ("a", EVIL, "look_back", "none", 2.0, 200.0, False), ("a", EVIL, "linking", "role", 1.0, 100.0, False),
-        ("a", EVIL, "linking", "hybrid", 1.0, 100.0, True), ("b", "Fair", "linking", "role", 0.5, 5.0, False),
-        ("b", "Fair", "linking", "hybrid", 1.0, 10.0, True))
+        ("a", EVIL, "look_back", "90", 0.25, 25.0, False, "low"), ("a", EVIL, "look_back", "365", 1.0, 100.0, True, ""),
+        ("a", EVIL, "look_back", "none", 2.0, 200.0, False, "high"),
+        ("a", EVIL, "linking", "role", 1.0, 100.0, False, "both"),
+        ("a", EVIL, "linking", "hybrid", 1.0, 100.0, True, ""),
+        ("b", "Fair", "linking", "role", 0.5, 5.0, False, "low"),
+        ("b", "Fair", "linking", "hybrid", 1.0, 10.0, True, "high"))
 
 
 def drawn(figure):

@@ -212,5 +212,7 @@ def test_movers_are_the_widest_with_their_share_of_the_reports_credit(moves):
     assert movers["campaign_id"].drop_duplicates().tolist() == ["ads", "slush"]
     rows = movers[(movers["campaign_id"] == "ads") & (movers["setting"] == "look_back")]
     assert rows["own_share"].tolist() == [2, 2, 1, 1, 1]
+    assert rows["is_highest"].tolist() == [True, False, False, False, False]      # of equal ones the first
+    assert rows["is_lowest"].tolist() == [False, False, True, False, False]
     assert set(movers["axis_low"].round(9)) == {-0.6} and set(movers["axis_high"].round(9)) == {2.6}
     assert pick_movers(moves, ranges, n=1)["campaign_id"].unique().tolist() == ["ads"]

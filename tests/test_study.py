@@ -392,6 +392,11 @@ def test_the_command_writes_the_same_truth_again(committed, tmp_path):
     assert_frame_equal(truth, kept)
 
 
+def test_repeat_study_takes_one_seed_as_a_number_as_papermill_gives_it(committed):
+    again, _credit = repeat_study("reference", 2, committed[1])
+    assert again["seed"].unique().tolist() == [2] and len(again) == len(ESTIMATES)
+
+
 def test_repeat_study_refuses_another_truth_and_unknown_seeds(committed):
     _study, truth = committed
     with pytest.raises(ValueError, match=re.escape("seeds: '0' is none of the 50 seeds of this kind in the study")):

@@ -64,7 +64,7 @@ def test_plot_sensitivity_fills_the_reports_own_choice_above_the_others_and_name
 
 
 def test_plot_sensitivity_of_more_than_ten_campaigns_keeps_their_rows_apart():
-    rows = [(f"{n}", f"C{n}", "linking", option, share, 1.0, False) for n in range(11)
+    rows = [(f"{n}", f"C{n}", "linking", option, share, 1.0, False, "") for n in range(11)
             for option, share in (("role", 0.5), ("hybrid", 1.0))]
     axis = drawn(plot_sensitivity(movers_of(*rows), "t", "EUR"))["layout"]["yaxis"]
     assert len(axis["categoryarray"]) == len(set(axis["categoryarray"])) == 22

@@ -15,6 +15,8 @@ from attribution.tables import UTC, TableError, as_pandas, find_rows, first_keys
 
 MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 FEW_ROWS = 200_000                                   # a second thread costs more than it saves
+BLOCK = 65_536                                       # rows
+WHOLE = 2**62                                        # rows: as few blocks as there are cores
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 _FEW_VALUES = ("campaign_id", "kind")
 _SPARSE = 8                                          # places in a list of integers for each one that is there
@@ -34,15 +36,28 @@ def in_threads(function: Callable, parts: Iterable) -> Iterator:
         yield from pool.map(function, parts)
 
 
-def by_core(function: Callable[[slice], np.ndarray], n_rows: int) -> np.ndarray:
-    """Join what a function returns for a run of rows each, a run for each core; few rows are one run.
+def fill(n_rows: int, kind: np.dtype | type, function: Callable[[slice], np.ndarray], block: int = BLOCK) -> np.ndarray:
+    """Make an array of what a function gives for each block of rows, on all cores.
 
-    >>> by_core(lambda rows: np.arange(3)[rows], 3).tolist()
-    [0, 1, 2]
+    Blocks fit the processor's cache: a whole column at a time, most of the time would go into fresh memory.
+
+    >>> fill(3, int, lambda rows: np.arange(3)[rows] * 2).tolist()
+    [0, 2, 4]
     """
-    ends = np.linspace(0, n_rows, (N_CORES if n_rows > FEW_ROWS else 1) + 1).astype(int).tolist()
-    parts = list(in_threads(function, map(slice, ends[:-1], ends[1:])))
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+    filled, n_parts = np.empty(n_rows, kind), N_CORES if n_rows > FEW_ROWS else 1
+    block = min(block, max(1, -(-n_rows // n_parts)))
+    blocks = [slice(first, first + block) for first in range(0, n_rows, block)]
+
+    def work(part: int) -> None:
+        for rows in blocks[part::n_parts]:
+            filled[rows] = function(rows)
+    list(in_threads(work, range(n_parts)))
+    return filled
+
+
+def smallest(highest: int) -> type:
+    """Give the type of integers, of 32 or 64 bits, that holds so high a number."""
+    return np.int32 if highest < 2**31 else np.int64
 
 
 def read_columns(frame, name: str, needed: list[str], optional: list[str], as_stored: bool = False) -> pd.DataFrame:
@@ -92,13 +107,21 @@ def check_unique(table: pd.DataFrame, name: str, column: str) -> None:
 
 
 def _may_repeat(ids: pd.Series) -> bool:
-    """Tell, faster than by a table of all ids, that none is repeated; where it cannot be told, say so."""
+    """Tell, faster than by a table of all ids, that none is repeated; where it cannot be told, say that one may be."""
     if is_integer_dtype(ids.dtype):
-        ordered = np.sort(ids.to_numpy(np.int64))
-    elif len(ids) > FEW_ROWS and (words := _words(ids)) is not None:
-        ordered = np.sort(_hash(words))
-    else:
-        return True
+        return _is_repeated(ids.to_numpy(np.int64))
+    if len(ids) > FEW_ROWS and (words := _words(ids)) is not None:
+        return _is_repeated(_hash(words))
+    return True
+
+
+def _is_repeated(numbers: np.ndarray) -> bool:
+    low, high = (int(numbers.min()), int(numbers.max())) if len(numbers) else (0, 0)
+    if high - low < _SPARSE * len(numbers):
+        is_there = np.zeros(high - low + 1, bool)
+        is_there[numbers - low if low else numbers] = True
+        return np.count_nonzero(is_there) < len(numbers)
+    ordered = np.sort(numbers)
     return bool((ordered[1:] == ordered[:-1]).any())
 
 
@@ -122,7 +145,8 @@ def _hash(words: np.ndarray) -> np.ndarray:
     """Mix each row's words into one (multiply and fold, as in splitmix64: Steele, Lea & Flood 2014)."""
     mixed = np.zeros(len(words), np.uint64)
     for word in words.T:
-        mixed = (mixed ^ word) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed ^= word
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(32)
     return mixed
 
@@ -148,37 +172,35 @@ def find_ids(ids: pd.Series, among: pd.Index | np.ndarray) -> np.ndarray:
         return np.append(find_ids(pd.Series(ids.cat.categories), among), -1)[ids.cat.codes]
     if not len(among) or not len(ids):
         return np.full(len(ids), -1)
+    kind = smallest(len(among))
     if not is_integer_dtype(ids.dtype):
         among = pd.Series(among)
-        return by_core(lambda rows: find_rows(ids.iloc[rows], among), len(ids))
-    return _find_integers(ids.to_numpy(np.int64, na_value=_no_one(among)), np.asarray(among, np.int64))
-
-
-def _no_one(among: pd.Index | np.ndarray) -> int:
-    return int(np.min(among)) - 1
-
-
-def _find_integers(ids: np.ndarray, among: np.ndarray) -> np.ndarray:
-    low, high = int(among.min()), int(among.max())
+        return fill(len(ids), kind, lambda rows: find_rows(ids.iloc[rows], among), WHOLE)
+    among = np.asarray(among, np.int64)
+    numbers, low, high = ids.to_numpy(np.int64, na_value=among.min() - 1), int(among.min()), int(among.max())
     if high - low >= _SPARSE * (len(ids) + len(among)):
-        return pd.Index(among).get_indexer(ids)
-    places = np.full(high - low + 3, -1)
+        return pd.Index(among).get_indexer(numbers)
+    places = np.full(high - low + 3, -1, kind)       # one below the lowest and one above the highest, for all others
     places[among - low + 1] = np.arange(len(among))
-    return by_core(lambda rows: places[np.clip(ids[rows], low - 1, high + 1) - low + 1], len(ids))
+    return fill(len(ids), kind, lambda rows: places[np.clip(numbers[rows], low - 1, high + 1) - (low - 1)])
 
 
 def rank_ids(ids: pd.Series) -> tuple[np.ndarray, pd.Index]:
     """Number ids in the order of their text, and give that text; -1 for a null.
 
     >>> rank_ids(pd.Series([10, 9, 10]))
-    (array([0, 1, 0]), Index(['10', '9'], dtype='str'))
+    (array([0, 1, 0], dtype=int32), Index(['10', '9'], dtype='str'))
     """
-    codes, names = pd.factorize(ids)
+    if isinstance(ids.dtype, pd.CategoricalDtype):
+        codes, names = ids.cat.codes.to_numpy(), ids.cat.categories
+    else:
+        names = pd.Index(ids.dropna().unique())
+        codes = find_ids(ids, names)
     names = pd.Index(names).astype("str")
     order = names.argsort()
-    ranks = np.empty(len(names) + 1, np.int64)
+    ranks = np.empty(len(names) + 1, np.int32)
     ranks[order], ranks[-1] = np.arange(len(names)), -1
-    return ranks[codes], names[order]
+    return fill(len(ids), np.int32, lambda rows: ranks[codes[rows]]), names[order]
 
 
 def microseconds(moments: pd.Series) -> np.ndarray:

@@ -16,15 +16,16 @@ from pandas.api.types import is_integer_dtype
 
 from attribution.agreement import Agreement
 from attribution.frames import (
-    by_core,
     check_alike,
     check_filled,
     check_unique,
     check_values,
+    fill,
     find_ids,
     microseconds,
     rank_ids,
     read_columns,
+    smallest,
 )
 from attribution.funnel import LINKINGS, check_linking
 from attribution.tables import UTC, TableError, first_keys
@@ -248,25 +249,25 @@ class _Order:
     def find(self, moments: np.ndarray, side: str) -> np.ndarray:
         """Find, under each conversion's key, the first entry at or (side right) after a moment."""
         asked = (self.keys << self.tick_bits) + self.ticks(np.maximum(moments, _BEFORE_ALL), side)
-        return by_core(lambda rows: np.searchsorted(self.packed, asked[rows]), len(asked))
+        return fill(len(asked), np.int64, lambda rows: np.searchsorted(self.packed, asked[rows]))
 
 
 def _sort(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
           rows: np.ndarray) -> _Order:
     """Sort the entries by key, time, kind and touch_id; by key, tick and row in one integer, where its bits suffice."""
-    first = touched_at.min() if len(touched_at) else 0
-    since = touched_at - first
-    unit = _find_unit(since)
-    last, row_bits = int(since.max(initial=0)) // unit, len(since).bit_length()
+    first, unit, ticks = _count_ticks(touched_at)
+    last, row_bits = int(ticks.max(initial=0)), len(ticks).bit_length()
     tick_bits, key_bits = (last + 1).bit_length(), int(entry_keys.max(initial=0)).bit_length()
     if key_bits + tick_bits + row_bits > 63:
         return _sort_twice(touches, touched_at, keys, entry_keys, rows)
-    packed = _pack(_pack(entry_keys, tick_bits, (since // unit)[rows]), row_bits, rows)
+    packed = fill(len(rows), np.int64, lambda at: _pack(_pack(entry_keys[at], tick_bits, ticks[rows[at]]), row_bits,
+                                                        rows[at]))
     packed.sort()
-    entries = packed & ((1 << row_bits) - 1)
+    entries = fill(len(rows), smallest(len(ticks)), lambda at: packed[at] & (1 << row_bits) - 1)
     packed >>= row_bits
-    return _Order(keys, packed, tick_bits, lambda moments, side: _count_ticks(moments - first, side, unit, last),
-                  _order_ties(touches, packed[1:] == packed[:-1], entries))
+    _order_ties(touches, packed[1:] == packed[:-1], entries)
+    return _Order(keys, packed, tick_bits, lambda moments, side: np.clip(
+        _divide(moments - first, unit, side), 0, last + 1), entries)
 
 
 def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
@@ -278,42 +279,50 @@ def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray,
     packed, times = _pack(entry_keys, rank_bits, ranks[rows]), touched_at[by_time]
     packed.sort()
     rank, key = packed & ((1 << rank_bits) - 1), packed >> rank_bits
-    is_same = (key[1:] == key[:-1]) & (times[rank[1:]] == times[rank[:-1]])
-    return _Order(keys, packed, rank_bits, lambda moments, side: np.searchsorted(times, moments, side),
-                  _order_ties(touches, is_same, by_time[rank]))
+    entries = by_time[rank]
+    _order_ties(touches, (key[1:] == key[:-1]) & (times[rank[1:]] == times[rank[:-1]]), entries)
+    return _Order(keys, packed, rank_bits, lambda moments, side: np.searchsorted(times, moments, side), entries)
 
 
 def _pack(high: np.ndarray, bits: int, low: np.ndarray) -> np.ndarray:
-    """Put two integers into one, the second into so many bits; in place, since each such array is large."""
-    high <<= bits
-    high += low
-    return high
+    """Put two integers into one, the second into so many bits."""
+    return (high.astype(np.int64, copy=False) << bits) + low
 
 
-def _find_unit(since: np.ndarray) -> int:
-    """Find the largest unit, in microseconds, that all times are whole numbers of."""
-    return next(unit for unit in _UNITS if not (since[:1000] % unit).any() and not (since % unit).any())
+def _count_ticks(touched_at: np.ndarray) -> tuple[int, int, np.ndarray]:
+    """Count time from the first touch in the largest unit of which all times are whole numbers.
+
+    Returns the first touch, the unit (microseconds) and the ticks.
+    """
+    first = int(touched_at.min()) if len(touched_at) else 0
+    longest = int(touched_at.max()) - first if len(touched_at) else 0
+    for unit in _UNITS:
+        if not ((touched_at[:1000] - first) % unit).any() and _is_whole_in(unit, touched_at, first):
+            break
+    ticks = fill(len(touched_at), smallest(longest // unit), lambda rows: (touched_at[rows] - first) // unit)
+    return first, unit, ticks
 
 
-def _count_ticks(since: np.ndarray, side: str, unit: int, last: int) -> np.ndarray:
-    ticks = -(-since // unit) if side == "left" else since // unit + 1
-    return np.clip(ticks, 0, last + 1)
+def _is_whole_in(unit: int, touched_at: np.ndarray, first: int) -> bool:
+    return not fill(len(touched_at), bool, lambda rows: (touched_at[rows] - first) % unit).any()
 
 
-def _order_ties(touches: pd.DataFrame, is_same: np.ndarray, entries: np.ndarray) -> np.ndarray:
-    """Order, by kind and touch_id, the entries whose key and moment are those of the next one (is_same) or the last."""
+def _divide(since: np.ndarray, unit: int, side: str) -> np.ndarray:
+    return -(-since // unit) if side == "left" else since // unit + 1
+
+
+def _order_ties(touches: pd.DataFrame, is_same: np.ndarray, entries: np.ndarray) -> None:
+    """Put entries of the same key and moment as the next one (is_same) or the last in order of kind and touch_id."""
     same = np.flatnonzero(is_same)
     if not len(same):
-        return entries
+        return
     starts = same[np.append(True, np.diff(same) > 1)]
     sizes = np.diff(np.searchsorted(same, starts), append=len(same)) + 1
     place = _ranges(starts, sizes)
     tied = touches[["kind", "touch_id"]].take(entries[place])
     kinds, names = pd.factorize(tied["kind"].astype("str"), sort=True)
     ids = tied["touch_id"] if is_integer_dtype(tied["touch_id"].dtype) else pd.factorize(tied["touch_id"], sort=True)[0]
-    ordered = entries.copy()
-    ordered[place] = entries[place][np.lexsort((ids, _kind_ranks(names)[kinds], np.repeat(starts, sizes)))]
-    return ordered
+    entries[place] = entries[place][np.lexsort((ids, _kind_ranks(names)[kinds], np.repeat(starts, sizes)))]
 
 
 def _kind_ranks(kinds: pd.Index) -> np.ndarray:
@@ -325,21 +334,28 @@ def _kind_ranks(kinds: pd.Index) -> np.ndarray:
 def _link(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame, linking: str
           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give each conversion its key, and list every touch under each key that a conversion asks for."""
-    person, deal = conversions["person_id"], find_ids(roles["opportunity_id"], conversions["conversion_id"])
+    deal = find_ids(roles["opportunity_id"], conversions["conversion_id"])
     has_role = np.bincount(deal + 1, minlength=len(conversions) + 1)[1:] > 0
-    by_role = person.isna().to_numpy() & (has_role | (linking == "role")) & (linking != "account")
-    by_account = person.isna().to_numpy() & ~by_role
-    converting, people = pd.factorize(person)
-    buying, accounts = pd.factorize(conversions["account_id"].where(by_account))
-    keys = np.select([converting >= 0, by_role, buying >= 0],
-                     [converting, len(people) + len(accounts) + np.arange(len(person)), len(people) + buying], -1)
+    by_person = conversions["person_id"].notna().to_numpy()
+    by_role = ~by_person & (has_role | (linking == "role")) & (linking != "account")
+    keys = np.full(len(conversions), -1)
+    people = _number(keys, conversions["person_id"], by_person, 0)
+    accounts = _number(keys, conversions["account_id"], ~by_person & ~by_role, len(people))
+    keys[by_role] = len(people) + len(accounts) + np.flatnonzero(by_role)
     in_role = roles[np.append(by_role, False)[deal]]
     listed = [_list_asked(touches, "person_id", people, 0), _list_asked(touches, "account_id", accounts, len(people)),
-              _list_roles(touches, in_role, deal[in_role.index] + len(people) + len(accounts))]
+              _list_roles(touches, in_role, keys[deal[in_role.index]])]
     listed = [part for part in listed if len(part[0])] or listed[:1]
     if len(listed) == 1:
         return keys, *listed[0]
     return keys, *(np.concatenate(part) for part in zip(*listed, strict=True))
+
+
+def _number(keys: np.ndarray, ids: pd.Series, is_asked: np.ndarray, offset: int) -> pd.Index:
+    """Write the keys of those who are linked by these ids, and give the ids in order of their keys."""
+    codes, asked = pd.factorize(ids[is_asked])
+    keys[is_asked] = np.where(codes < 0, -1, codes + offset)
+    return asked
 
 
 def _list_asked(touches: pd.DataFrame, column: str, asked: pd.Index, offset: int) -> tuple[np.ndarray, np.ndarray]:
@@ -347,10 +363,11 @@ def _list_asked(touches: pd.DataFrame, column: str, asked: pd.Index, offset: int
     if not len(asked):
         return np.zeros((2, 0), np.int64)
     found = find_ids(touches[column], asked)
-    rows = np.flatnonzero(found >= 0)
-    keys = found[rows].astype(np.int64)
-    keys += offset
-    return keys, rows
+    is_asked = found >= 0
+    if is_asked.all():
+        return found + offset, np.arange(len(found), dtype=smallest(len(found)))
+    rows = np.flatnonzero(is_asked)
+    return found[rows] + offset, rows
 
 
 def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

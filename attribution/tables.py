@@ -398,6 +398,11 @@ def _read_parquet(path: str | os.PathLike, columns: list[str] | None, coded: tup
     import pyarrow
     import pyarrow.parquet
     try:
+        if os.path.isfile(path):                     # at one go, each column in one piece, which pandas takes as it is
+            names = _among(pyarrow.parquet.read_schema(path).names, columns)
+            coded = [name for name in coded if name in names]
+            with pyarrow.parquet.ParquetFile(path, read_dictionary=coded, memory_map=True) as file:
+                return file.read(names)
         dataset = pyarrow.parquet.ParquetDataset(path, read_dictionary=list(coded))
         return dataset.read(_among(dataset.schema.names, columns))
     except (OSError, pyarrow.ArrowInvalid) as error:

@@ -59,9 +59,9 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
         reading = pool.submit(_touches, export, asked, campaigns, people, person_of)
         deals, no_deals = _opportunities(export, asked, account_of)
         roles, no_roles = _contact_roles(export, asked, deals, person_of)
+        doing = pool.submit(_activities, export, asked, deals, people, person_of, account_of)
         changes, no_changes = _stage_changes(export, asked, deals, person_of)
-        activities, no_activities = _activities(export, asked, deals, people, person_of, account_of)
-        touches, no_touches = reading.result()
+        (touches, no_touches), (activities, no_activities) = reading.result(), doing.result()
     fields, no_fields = _field_changes(export, asked, person_of)
     left_out = _left_out(
         [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_fields, no_activities])
@@ -218,17 +218,18 @@ def _people_table(contacts: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     first = leads.drop_duplicates("person_id")
     ids = pd.concat([contacts["Id"], first.loc[~is_in(first["person_id"], contacts["Id"]), "person_id"]],
                     ignore_index=True)
-    contact = {column: look_up(ids, contacts.set_index("Id")[column]) for column in (
-        "AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId")}
-    lead = {column: look_up(ids, first.set_index("person_id")[column]) for column in (
-        "Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry")}
-    converted = leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")
+    contact = look_up(ids, contacts.set_index("Id")[
+        ["AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId"]])
+    lead = look_up(ids, first.set_index("person_id")[
+        ["Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry"]])
+    converted = look_up(ids, leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")[
+        ["ConvertedDate", "ConvertedOpportunityId"]])
     return _table("people", pd.DataFrame({
         "person_id": ids, "account_id": contact["AccountId"].fillna(lead["ConvertedAccountId"]), "lead_id": lead["Id"],
         "contact_id": ids.where(is_in(ids, contacts["Id"])),
         "created_at": pd.concat([contact["CreatedDate"], lead["CreatedDate"]], axis=1).min(axis=1),
-        "lead_created_at": lead["CreatedDate"], "converted_on": look_up(ids, converted["ConvertedDate"]),
-        "converted_opportunity_id": look_up(ids, converted["ConvertedOpportunityId"]), "status": lead["Status"],
+        "lead_created_at": lead["CreatedDate"], "converted_on": converted["ConvertedDate"],
+        "converted_opportunity_id": converted["ConvertedOpportunityId"], "status": lead["Status"],
         "lead_source": contact["LeadSource"].fillna(lead["LeadSource"]),
         "title": contact["Title"].fillna(lead["Title"]),
         "country": contact["MailingCountry"].fillna(lead["Country"]), "industry": lead["Industry"],
@@ -402,16 +403,21 @@ def _lead_changes(export: Export, asked: Question, person_of: pd.Series) -> tupl
 def _with_stages(rows: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     """Say each row's status before and after: a lead is born with its first change's old status, or the only one."""
     is_change, is_birth = rows["Field"] == "Status", rows["Field"] == "created"
-    first = rows[is_change].drop_duplicates("LeadId").set_index("LeadId")["OldValue"]
-    status = leads.set_index("Id")["Status"]
-    never_changed = status[~leads["IsConverted"].to_numpy() & ~is_in(leads["Id"], first.index)]
-    now = look_up(rows["LeadId"], status)
-    at_birth = look_up(rows["LeadId"], pd.concat([first, never_changed]))
+    lead, ids = pd.factorize(rows["LeadId"])         # each id is looked up once, however long the lead's history
+    status = look_up(ids.to_series(), leads.set_index("Id")["Status"]).reset_index(drop=True)
+    first = rows["OldValue"].set_axis(lead)[is_change.to_numpy()]
+    first = first[~first.index.duplicated()]
+    never_changed = status[is_in(ids, leads.loc[~leads["IsConverted"], "Id"]) & ~status.index.isin(first.index)]
+    now, at_birth = (_spread(each, lead, rows) for each in (status, pd.concat([first, never_changed])))
     stage = rows["NewValue"].where(is_change, at_birth.where(is_birth, now))
-    told = rows.loc[is_change & (rows["NewValue"] == now), "LeadId"]
-    before = stage.groupby(rows["LeadId"]).shift()
+    told = lead[is_change & (rows["NewValue"] == now)]
+    before = stage.groupby(lead).shift()
     return rows.assign(stage=stage, from_stage=rows["OldValue"].where(is_change, before),
-                       is_told=is_in(rows["LeadId"], told) & ~is_change & ~is_birth)
+                       is_told=np.isin(lead, told) & ~is_change & ~is_birth)
+
+
+def _spread(values: pd.Series, numbers: np.ndarray, rows: pd.DataFrame) -> pd.Series:
+    return values.reindex(numbers).set_axis(rows.index)
 
 
 def _field_changes(export: Export, asked: Question, person_of: pd.Series) -> tuple:

@@ -252,26 +252,34 @@ def _with_status(people: pd.DataFrame, changes: pd.DataFrame, asked: Question) -
 def _touches(export: Export, asked: Question, campaigns: pd.DataFrame, people: pd.DataFrame,
              person_of: pd.Series) -> tuple:
     """Take the memberships that count: that responded by as_of, or all where the agreement says so."""
-    rows = export["CampaignMember"]
     _check_members(export, asked)
     responded_at = _responded_at(export, asked)
-    rows = rows.assign(touched_at=responded_at.fillna(rows["CreatedDate"]),
-                       kind=np.where(responded_at.notna(), "response", "membership"))
+    rows = export["CampaignMember"][
+        ["Id", "CampaignId", "LeadId", "ContactId", "Status", "IsDeleted", "CreatedDate", "LastModifiedDate"]]
+    rows = rows.assign(touched_at=responded_at.fillna(rows["CreatedDate"]), is_response=responded_at.notna())
     rows, left_out = _sort_out(rows, "touches", _gone(rows, asked) | {
-        marked("did not respond"): responded_at.isna() & (asked.agreement.touches == "responses")})
-    rows = rows.assign(person_id=look_up(rows["LeadId"], person_of).fillna(look_up(rows["ContactId"], person_of)))
+        marked("did not respond"): ~rows["is_response"] & (asked.agreement.touches == "responses")})
+    rows = rows.assign(person=_find_people(rows, people, person_of))
     rows, lost = _sort_out(rows, "touches", {
         marked("campaign deleted"): ~is_in(rows["CampaignId"], campaigns["campaign_id"]),
         marked("no person (an account's membership)"): rows["LeadId"].isna() & rows["ContactId"].isna(),
-        marked("person deleted or not in the export"): rows["person_id"].isna()})
-    rows, twice = _sort_out(rows, "touches", {
-        marked("same person and campaign twice"): _is_repeat(rows, campaigns, people)})
+        marked("person deleted or not in the export"): rows["person"] < 0})
+    rows, twice = _sort_out(rows, "touches", {marked("same person and campaign twice"): _is_repeat(rows, campaigns)})
+    who = people[["person_id", "account_id"]].take(rows["person"]).set_axis(rows.index)
+    kinds = pd.Series(["membership", "response"], dtype="str")
     return _table("touches", pd.DataFrame({
-        "touch_id": rows["Id"], "person_id": rows["person_id"],
-        "account_id": look_up(rows["person_id"], people.set_index("person_id")["account_id"]),
-        "campaign_id": rows["CampaignId"], "touched_at": rows["touched_at"], "kind": rows["kind"],
+        "touch_id": rows["Id"], "person_id": who["person_id"], "account_id": who["account_id"],
+        "campaign_id": rows["CampaignId"], "touched_at": rows["touched_at"],
+        "kind": kinds.take(rows["is_response"].astype(int)).set_axis(rows.index),
         "joined_at": rows["CreatedDate"], "modified_at": rows["LastModifiedDate"], "status": rows["Status"],
     })), pd.concat([left_out, lost, twice])
+
+
+def _find_people(members: pd.DataFrame, people: pd.DataFrame, person_of: pd.Series) -> np.ndarray:
+    """Find each membership's row in people, by its lead, else by its contact; -1 where neither is known."""
+    rows = np.append(find_rows(person_of, people["person_id"]), -1)
+    lead, contact = (rows[find_rows(members[column], person_of.index)] for column in ("LeadId", "ContactId"))
+    return np.where(lead >= 0, lead, contact)
 
 
 def _check_members(export: Export, asked: Question) -> None:
@@ -307,12 +315,11 @@ def _status_responded(export: Export) -> pd.Series:
     return (members["CampaignId"] + members["Status"]).isin(statuses["CampaignId"] + statuses["Label"])
 
 
-def _is_repeat(rows: pd.DataFrame, campaigns: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+def _is_repeat(rows: pd.DataFrame, campaigns: pd.DataFrame) -> pd.Series:
     """Tell which rows repeat a person in a campaign: all but the earliest."""
-    pair = pd.Series(find_rows(rows["person_id"], people["person_id"]) * np.int64(len(campaigns))
-                     + find_rows(rows["CampaignId"], campaigns["campaign_id"]), index=rows.index)
+    pair = rows["person"] * len(campaigns) + find_rows(rows["CampaignId"], campaigns["campaign_id"])
     repeated = rows.loc[pair.duplicated(keep=False), ["touched_at", "CreatedDate", "Id"]].assign(pair=pair)
-    later = repeated.sort_values(["touched_at", "CreatedDate", "Id"]).duplicated("pair")
+    later = sort_rows(repeated, ["touched_at", "CreatedDate", "Id"]).duplicated("pair")
     return pd.Series(rows.index.isin(later.index[later]), index=rows.index)
 
 

@@ -222,6 +222,13 @@ def test_the_sample_and_its_small_files_are_not_kept(export, monkeypatch):
     assert objects(export) == ["CampaignMember", "Task"]          # 3.4 and 1.23 MB; Lead has 1.21
 
 
+def test_a_good_file_is_never_held_whole(export, monkeypatch):
+    def hold(_file):
+        raise AssertionError("the whole file was read at once")
+    monkeypatch.setattr(salesforce_files._File, "read", hold)
+    assert len(read_export(export).sources) == 13
+
+
 def test_a_changed_file_is_parsed_again_and_its_table_replaced(export, parsed):
     read_export(export)
     kept = {path.name for path in (export / FOLDER).iterdir()}

@@ -301,8 +301,15 @@ def test_a_file_cut_short_is_refused_though_its_whole_is_kept(export):
         read_export(export)
 
 
-def pack(folder, path):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+def test_a_file_cut_short_is_called_so_though_an_earlier_row_is_wrong(export):
+    data = (export / "CampaignMember.csv").read_bytes().rstrip(b'"\n')
+    (export / "CampaignMember.csv").write_bytes(data.replace(b"\n", b'\n"one","too many",', 1))
+    with pytest.raises(TableError, match="CampaignMember.csv: is cut short: its last row does not end"):
+        read_export(export)
+
+
+def pack(folder, path, compression=zipfile.ZIP_DEFLATED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for file in folder.glob("*.csv"):
             archive.write(file, file.name)
 
@@ -325,6 +332,16 @@ def test_a_damaged_zip_is_refused_though_its_files_are_kept(export):
     read_export(path)
     data = bytearray(path.read_bytes())
     data[data.index(b"CampaignMember.csv") + 1000] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(TableError, match="CampaignMember.csv in it cannot be unpacked"):
+        read_export(path)
+
+
+def test_a_zip_with_a_damaged_header_is_called_damaged(export):
+    path = export.parent / "export.zip"
+    pack(export, path, zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    data[data.index(b'"CampaignId"', data.index(b"CampaignMember.csv")) + 1] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(TableError, match="CampaignMember.csv in it cannot be unpacked"):
         read_export(path)

@@ -309,8 +309,8 @@ def is_in(ids: pd.Series, among: pd.Series | pd.Index) -> np.ndarray:
     return find_rows(ids, among) >= 0
 
 
-def look_up(ids: pd.Series, values: pd.Series) -> pd.Series:
-    """Give each id its value from a series indexed by id, null where there is none.
+def look_up(ids: pd.Series, values: pd.Series | pd.DataFrame) -> pd.Series | pd.DataFrame:
+    """Give each id its value from a series indexed by id, or its row from a frame; null where there is none.
 
     Unlike pandas' own map it keeps the type of moments where there are no ids.
 

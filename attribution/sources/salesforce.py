@@ -59,9 +59,9 @@ def read_crm(folder: str | Path, agreement: Agreement | None = None, as_of: pd.T
         reading = pool.submit(_touches, export, asked, campaigns, people, person_of)
         deals, no_deals = _opportunities(export, asked, account_of)
         roles, no_roles = _contact_roles(export, asked, deals, person_of)
+        doing = pool.submit(_activities, export, asked, deals, people, person_of, account_of)
         changes, no_changes = _stage_changes(export, asked, deals, person_of)
-        activities, no_activities = _activities(export, asked, deals, people, person_of, account_of)
-        touches, no_touches = reading.result()
+        (touches, no_touches), (activities, no_activities) = reading.result(), doing.result()
     fields, no_fields = _field_changes(export, asked, person_of)
     left_out = _left_out(
         [no_campaigns, no_accounts, no_people, no_touches, no_deals, no_roles, no_changes, no_fields, no_activities])
@@ -218,17 +218,18 @@ def _people_table(contacts: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     first = leads.drop_duplicates("person_id")
     ids = pd.concat([contacts["Id"], first.loc[~is_in(first["person_id"], contacts["Id"]), "person_id"]],
                     ignore_index=True)
-    contact = {column: look_up(ids, contacts.set_index("Id")[column]) for column in (
-        "AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId")}
-    lead = {column: look_up(ids, first.set_index("person_id")[column]) for column in (
-        "Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry")}
-    converted = leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")
+    contact = look_up(ids, contacts.set_index("Id")[
+        ["AccountId", "CreatedDate", "LeadSource", "Title", "MailingCountry", "OwnerId"]])
+    lead = look_up(ids, first.set_index("person_id")[
+        ["Id", "ConvertedAccountId", "CreatedDate", "LeadSource", "Title", "Country", "OwnerId", "Status", "Industry"]])
+    converted = look_up(ids, leads[leads["is_converted"]].drop_duplicates("person_id").set_index("person_id")[
+        ["ConvertedDate", "ConvertedOpportunityId"]])
     return _table("people", pd.DataFrame({
         "person_id": ids, "account_id": contact["AccountId"].fillna(lead["ConvertedAccountId"]), "lead_id": lead["Id"],
         "contact_id": ids.where(is_in(ids, contacts["Id"])),
         "created_at": pd.concat([contact["CreatedDate"], lead["CreatedDate"]], axis=1).min(axis=1),
-        "lead_created_at": lead["CreatedDate"], "converted_on": look_up(ids, converted["ConvertedDate"]),
-        "converted_opportunity_id": look_up(ids, converted["ConvertedOpportunityId"]), "status": lead["Status"],
+        "lead_created_at": lead["CreatedDate"], "converted_on": converted["ConvertedDate"],
+        "converted_opportunity_id": converted["ConvertedOpportunityId"], "status": lead["Status"],
         "lead_source": contact["LeadSource"].fillna(lead["LeadSource"]),
         "title": contact["Title"].fillna(lead["Title"]),
         "country": contact["MailingCountry"].fillna(lead["Country"]), "industry": lead["Industry"],
@@ -251,26 +252,34 @@ def _with_status(people: pd.DataFrame, changes: pd.DataFrame, asked: Question) -
 def _touches(export: Export, asked: Question, campaigns: pd.DataFrame, people: pd.DataFrame,
              person_of: pd.Series) -> tuple:
     """Take the memberships that count: that responded by as_of, or all where the agreement says so."""
-    rows = export["CampaignMember"]
     _check_members(export, asked)
     responded_at = _responded_at(export, asked)
-    rows = rows.assign(touched_at=responded_at.fillna(rows["CreatedDate"]),
-                       kind=np.where(responded_at.notna(), "response", "membership"))
+    rows = export["CampaignMember"][
+        ["Id", "CampaignId", "LeadId", "ContactId", "Status", "IsDeleted", "CreatedDate", "LastModifiedDate"]]
+    rows = rows.assign(touched_at=responded_at.fillna(rows["CreatedDate"]), is_response=responded_at.notna())
     rows, left_out = _sort_out(rows, "touches", _gone(rows, asked) | {
-        marked("did not respond"): responded_at.isna() & (asked.agreement.touches == "responses")})
-    rows = rows.assign(person_id=look_up(rows["LeadId"], person_of).fillna(look_up(rows["ContactId"], person_of)))
+        marked("did not respond"): ~rows["is_response"] & (asked.agreement.touches == "responses")})
+    rows = rows.assign(person=_find_people(rows, people, person_of))
     rows, lost = _sort_out(rows, "touches", {
         marked("campaign deleted"): ~is_in(rows["CampaignId"], campaigns["campaign_id"]),
         marked("no person (an account's membership)"): rows["LeadId"].isna() & rows["ContactId"].isna(),
-        marked("person deleted or not in the export"): rows["person_id"].isna()})
-    rows, twice = _sort_out(rows, "touches", {
-        marked("same person and campaign twice"): _is_repeat(rows, campaigns, people)})
+        marked("person deleted or not in the export"): rows["person"] < 0})
+    rows, twice = _sort_out(rows, "touches", {marked("same person and campaign twice"): _is_repeat(rows, campaigns)})
+    who = people[["person_id", "account_id"]].take(rows["person"]).set_axis(rows.index)
+    kinds = pd.Series(["membership", "response"], dtype="str")
     return _table("touches", pd.DataFrame({
-        "touch_id": rows["Id"], "person_id": rows["person_id"],
-        "account_id": look_up(rows["person_id"], people.set_index("person_id")["account_id"]),
-        "campaign_id": rows["CampaignId"], "touched_at": rows["touched_at"], "kind": rows["kind"],
+        "touch_id": rows["Id"], "person_id": who["person_id"], "account_id": who["account_id"],
+        "campaign_id": rows["CampaignId"], "touched_at": rows["touched_at"],
+        "kind": kinds.take(rows["is_response"].astype(int)).set_axis(rows.index),
         "joined_at": rows["CreatedDate"], "modified_at": rows["LastModifiedDate"], "status": rows["Status"],
     })), pd.concat([left_out, lost, twice])
+
+
+def _find_people(members: pd.DataFrame, people: pd.DataFrame, person_of: pd.Series) -> np.ndarray:
+    """Find each membership's row in people, by its lead, else by its contact; -1 where neither is known."""
+    rows = np.append(find_rows(person_of, people["person_id"]), -1)
+    lead, contact = (rows[find_rows(members[column], person_of.index)] for column in ("LeadId", "ContactId"))
+    return np.where(lead >= 0, lead, contact)
 
 
 def _check_members(export: Export, asked: Question) -> None:
@@ -306,12 +315,11 @@ def _status_responded(export: Export) -> pd.Series:
     return (members["CampaignId"] + members["Status"]).isin(statuses["CampaignId"] + statuses["Label"])
 
 
-def _is_repeat(rows: pd.DataFrame, campaigns: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+def _is_repeat(rows: pd.DataFrame, campaigns: pd.DataFrame) -> pd.Series:
     """Tell which rows repeat a person in a campaign: all but the earliest."""
-    pair = pd.Series(find_rows(rows["person_id"], people["person_id"]) * np.int64(len(campaigns))
-                     + find_rows(rows["CampaignId"], campaigns["campaign_id"]), index=rows.index)
+    pair = rows["person"] * len(campaigns) + find_rows(rows["CampaignId"], campaigns["campaign_id"])
     repeated = rows.loc[pair.duplicated(keep=False), ["touched_at", "CreatedDate", "Id"]].assign(pair=pair)
-    later = repeated.sort_values(["touched_at", "CreatedDate", "Id"]).duplicated("pair")
+    later = sort_rows(repeated, ["touched_at", "CreatedDate", "Id"]).duplicated("pair")
     return pd.Series(rows.index.isin(later.index[later]), index=rows.index)
 
 
@@ -402,16 +410,21 @@ def _lead_changes(export: Export, asked: Question, person_of: pd.Series) -> tupl
 def _with_stages(rows: pd.DataFrame, leads: pd.DataFrame) -> pd.DataFrame:
     """Say each row's status before and after: a lead is born with its first change's old status, or the only one."""
     is_change, is_birth = rows["Field"] == "Status", rows["Field"] == "created"
-    first = rows[is_change].drop_duplicates("LeadId").set_index("LeadId")["OldValue"]
-    status = leads.set_index("Id")["Status"]
-    never_changed = status[~leads["IsConverted"].to_numpy() & ~is_in(leads["Id"], first.index)]
-    now = look_up(rows["LeadId"], status)
-    at_birth = look_up(rows["LeadId"], pd.concat([first, never_changed]))
+    lead, ids = pd.factorize(rows["LeadId"])         # each id is looked up once, however long the lead's history
+    status = look_up(ids.to_series(), leads.set_index("Id")["Status"]).reset_index(drop=True)
+    first = rows["OldValue"].set_axis(lead)[is_change.to_numpy()]
+    first = first[~first.index.duplicated()]
+    never_changed = status[is_in(ids, leads.loc[~leads["IsConverted"], "Id"]) & ~status.index.isin(first.index)]
+    now, at_birth = (_spread(each, lead, rows) for each in (status, pd.concat([first, never_changed])))
     stage = rows["NewValue"].where(is_change, at_birth.where(is_birth, now))
-    told = rows.loc[is_change & (rows["NewValue"] == now), "LeadId"]
-    before = stage.groupby(rows["LeadId"]).shift()
+    told = lead[is_change & (rows["NewValue"] == now)]
+    before = stage.groupby(lead).shift()
     return rows.assign(stage=stage, from_stage=rows["OldValue"].where(is_change, before),
-                       is_told=is_in(rows["LeadId"], told) & ~is_change & ~is_birth)
+                       is_told=np.isin(lead, told) & ~is_change & ~is_birth)
+
+
+def _spread(values: pd.Series, numbers: np.ndarray, rows: pd.DataFrame) -> pd.Series:
+    return values.reindex(numbers).set_axis(rows.index)
 
 
 def _field_changes(export: Export, asked: Question, person_of: pd.Series) -> tuple:

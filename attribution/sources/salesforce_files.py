@@ -7,13 +7,17 @@ Data Loader write `2026-10-31T13:45:00.000Z` or `+0000`, true/false and empty ce
 import csv
 import hashlib
 import io
+import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -21,6 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from attribution.sources.cached import FOLDER, has_table, load_table, save_table
 from attribution.tables import TableError, first_keys
 
 #: The columns read of each file, by type. `!` must be there in every row, `*` must be there, others may be absent.
@@ -81,6 +86,41 @@ FILES: dict[str, dict[str, str]] = {
 }
 REQUIRED = ("Campaign", "CampaignMember", "Opportunity", "Account")
 PEOPLE = ("Lead", "Contact")
+KEPT_FROM = 8 << 20                                  # bytes of an object's files; fewer are parsed within 0.2 s
+
+
+@dataclass(frozen=True)
+class _File:
+    """A CSV file of the export, wherever it lies."""
+
+    name: str
+    n_bytes: int
+    open: Callable[[], AbstractContextManager[BinaryIO]]
+
+    def read(self) -> bytes:
+        with self.open() as file:
+            return file.read()
+
+    def hash(self) -> str:
+        with self.open() as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Passing(io.RawIOBase):
+    """A file's bytes on their way to the parser; their digest, their quotes and the last of them are noted."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.digest, self.n_quotes, self.last = file, hashlib.sha256(), 0, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.file.read(size)
+        self.digest.update(data)
+        self.n_quotes += data.count(b'"')
+        self.last = data[-1:] or self.last
+        return data
 
 
 @dataclass(frozen=True)
@@ -125,12 +165,12 @@ def read_export(path: str | Path, fields: dict[str, str] | None = None) -> Expor
     Raises TableError when there is no export, or when a file is missing, cut short or holds what cannot be read.
     """
     path = find_folder(path)
-    parts = _find_parts(path)
+    parts, home = _find_parts(path), path if path.is_dir() else path.parent
     with ThreadPoolExecutor(2) as pool:
-        objects = list(pool.map(lambda name: _read_object(name, parts.get(name, []), _types(name, fields)), FILES))
+        objects = list(pool.map(
+            lambda name: _read_object(name, parts.get(name, []), _types(name, fields), home / FOLDER), FILES))
     tables, columns, sources = (dict(zip(FILES, each, strict=True)) for each in zip(*objects, strict=True))
-    return Export(tables, columns, {file: digest for part in sources.values() for file, digest in part.items()},
-                  path if path.is_dir() else path.parent)
+    return Export(tables, columns, {file: digest for part in sources.values() for file, digest in part.items()}, home)
 
 
 def list_files(path: str | Path) -> dict[str, Path]:
@@ -153,25 +193,52 @@ def describe_columns(file: str) -> tuple[str, frozenset[str]]:
     return "Id" if "Id" in kinds else "", frozenset(c for c, kind in kinds.items() if kind.strip("!*") != "text")
 
 
-def _read_object(name: str, files: list,
-                 kinds: dict[str, str]) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+def _read_object(name: str, files: list[_File], kinds: dict[str, str],
+                 folder: Path) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
+    is_kept = sum(file.n_bytes for file in files) >= KEPT_FROM
+    table, digests = _read_kept(name, files, kinds, folder) if is_kept else _parse_object(name, files, kinds)
+    return table.to_pandas(), tuple(json.loads(table.schema.metadata[b"columns"])), digests
+
+
+def _read_kept(name: str, files: list[_File], kinds: dict[str, str], folder: Path) -> tuple[pa.Table, dict[str, str]]:
+    """Take an object's rows from where they were kept while its files are the same; else parse and keep them."""
+    if has_table(folder, name):
+        digests = {file.name: file.hash() for file in files}
+        table = load_table(folder, name, _origin(digests, kinds))
+        if table is not None:
+            return table, digests
+    table, digests = _parse_object(name, files, kinds)
+    save_table(folder, name, _origin(digests, kinds), table)
+    return table, digests
+
+
+def _origin(digests: dict[str, str], kinds: dict[str, str]) -> str:
+    """Say what an object's rows follow from: the bytes of its files, the columns read, and what parses them."""
+    return json.dumps([_parsers(), digests, kinds])
+
+
+@cache
+def _parsers() -> list[str]:
+    return [pa.__version__, hashlib.sha256(Path(__file__).read_bytes()).hexdigest()]
+
+
+def _parse_object(name: str, files: list[_File], kinds: dict[str, str]) -> tuple[pa.Table, dict[str, str]]:
     raws, digests = [pa.table({})], {}
-    for file, read in files:
-        data = read()
-        digests[file] = hashlib.sha256(data).hexdigest()
-        raws.append(_parse(file, data, kinds))
+    for file in files:
+        raw, digests[file.name] = _parse(file, kinds)
+        raws.append(raw)
     raw = pa.concat_tables(raws, promote_options="default")
-    return _typed(f"{name}.csv", raw, kinds), tuple(raw.column_names), digests
+    return _typed(f"{name}.csv", raw, kinds).replace_schema_metadata({"columns": json.dumps(raw.column_names)}), digests
 
 
 def _find_parts(path: Path) -> dict[str, list]:
     """Find each object's files: at the root, else in the one folder below that holds them."""
     if not path.exists():
         raise TableError(f"{path}: there is no such folder or ZIP. Name the folder with the export's CSV files.")
-    files = ({name: file.read_bytes for name, file in _folder_files(path).items()} if path.is_dir()
-             else _zip_files(path))
+    files = ({name: _File(file.name, file.stat().st_size, partial(open, file, "rb"))
+              for name, file in _folder_files(path).items()} if path.is_dir() else _zip_files(path))
     for folder in _folders(files):
-        parts = _by_object({name: read for name, read in files.items() if name.rpartition("/")[0] == folder})
+        parts = _by_object({name: file for name, file in files.items() if name.rpartition("/")[0] == folder})
         if parts:
             return _check_objects(path, parts)
     raise TableError(f"{path}: is no Salesforce export: found none of {', '.join(f'{name}.csv' for name in REQUIRED)}, "
@@ -193,27 +260,29 @@ def _folders(names: Iterable[str]) -> list[str]:
     return sorted({name.rpartition("/")[0] for name in names}, key=lambda name: (name.count("/"), name))
 
 
-def _zip_files(path: Path) -> dict:
+def _zip_files(path: Path) -> dict[str, _File]:
     try:
-        names = sorted(name for name in zipfile.ZipFile(path).namelist() if name.lower().endswith(".csv"))
+        found = sorted(zipfile.ZipFile(path).infolist(), key=lambda each: each.filename)
     except zipfile.BadZipFile:
         raise TableError(f"{path}: is no ZIP, or one cut short. Download it again.") from None
-    return {name: lambda name=name: _unzip(path, name) for name in names if name.count("/") <= 1}
+    return {each.filename: _File(each.filename.rpartition("/")[2], each.file_size, partial(_unzip, path, each.filename))
+            for each in found if each.filename.lower().endswith(".csv") and each.filename.count("/") <= 1}
 
 
-def _unzip(path: Path, name: str) -> bytes:
+@contextmanager
+def _unzip(path: Path, name: str) -> Iterator[BinaryIO]:
     try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(name)
+        with zipfile.ZipFile(path) as archive, archive.open(name) as file:
+            yield file
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):
         raise TableError(f"{path}: {name} in it cannot be unpacked. Download the ZIP again.") from None
 
 
 def _by_object(files: dict) -> dict[str, list]:
     parts = {}
-    for file, read in files.items():
-        if name := _object_of(file):
-            parts.setdefault(name, []).append((file.rpartition("/")[2], read))
+    for file in files.values():
+        if name := _object_of(file.name):
+            parts.setdefault(name, []).append(file)
     return parts if parts.keys() & {*REQUIRED, *PEOPLE} else {}
 
 
@@ -233,29 +302,47 @@ def _check_objects(path: Path, parts: dict) -> dict:
     return parts
 
 
-def _parse(file: str, data: bytes, kinds: dict[str, str]) -> pa.Table:
-    """Parse the needed columns of one file as text, empty cells and null ids as null."""
-    header = _header(file, data, kinds)
+def _parse(file: _File, kinds: dict[str, str]) -> tuple[pa.Table, str]:
+    """Parse the needed columns of one file as text, empty cells and null ids as null; give the file's digest too."""
+    header = _header(file, kinds)
     wanted = [column for column in kinds if column in header]
-    _check_whole(file, data)
     for encoding in ("utf8", "latin-1"):
         try:
-            return pa.csv.read_csv(
-                pa.BufferReader(data), pa.csv.ReadOptions(encoding=encoding, block_size=1 << 22),
-                pa.csv.ParseOptions(newlines_in_values=True),
-                pa.csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()),
-                                      null_values=["", "000000000000000AAA"], strings_can_be_null=True))
+            with file.open() as opened:
+                raw = _parse_text(passing := _Passing(opened), wanted, encoding)
         except pa.ArrowInvalid as error:
             if "UTF8" not in str(error):
-                _check_rows(file, data)
-                raise TableError(f"{file}: cannot be read as comma-separated rows. Export it again.") from None
+                _check_whole(file.name, data := file.read())
+                _check_rows(file.name, data)
+                raise TableError(f"{file.name}: cannot be read as comma-separated rows. Export it again.") from None
+        else:
+            if not passing.last.endswith(_ENDS) or passing.n_quotes % 2:
+                _check_whole(file.name, file.read())
+            return raw, passing.digest.hexdigest()
     raise AssertionError("every byte is a character of ISO-8859-1")
 
 
-def _header(file: str, data: bytes, kinds: dict[str, str]) -> list[str]:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+def _parse_text(file: BinaryIO, wanted: list[str], encoding: str) -> pa.Table:
+    return pa.csv.read_csv(
+        file, pa.csv.ReadOptions(encoding=encoding, block_size=1 << 22), pa.csv.ParseOptions(newlines_in_values=True),
+        pa.csv.ConvertOptions(include_columns=wanted, column_types=dict.fromkeys(wanted, pa.string()),
+                              null_values=["", "000000000000000AAA"], strings_can_be_null=True))
+
+
+def _header(file: _File, kinds: dict[str, str]) -> list[str]:
+    with file.open() as opened:
+        start = opened.read(1 << 16)
+    try:
+        return _check_header(file.name, start, kinds)
+    except TableError:
+        file.read()                                  # a damaged ZIP says so instead
+        raise
+
+
+def _check_header(file: str, start: bytes, kinds: dict[str, str]) -> list[str]:
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise TableError(f"{file}: is in UTF-16. Export it in UTF-8.")
-    first = data[:1 << 16].removeprefix(b"\xef\xbb\xbf").decode("latin-1")
+    first = start.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     if not first.strip():
         raise TableError(f"{file}: is empty, without so much as a header. Export it again.")
     line = first.splitlines()[0]
@@ -278,8 +365,12 @@ def _types(name: str, fields: dict[str, str] | None) -> dict[str, str]:
     return (fields or {}) | kinds if name in PEOPLE else kinds
 
 
+#: The ways in which the last row of a whole file ends.
+_ENDS = (b"\n", b"\r", b'"')
+
+
 def _check_whole(file: str, data: bytes) -> None:
-    if not data.endswith((b"\n", b"\r", b'"')):
+    if not data.endswith(_ENDS):
         raise TableError(f"{file}: is cut short: its last row does not end with a line break. Export it again (or, if "
                          "it is all there, add the line break).")
     if data.count(b'"') % 2:
@@ -305,7 +396,7 @@ def _check_rows(file: str, data: bytes) -> None:
                          f"({first_keys(rows)}). Export it again.")
 
 
-def _typed(file: str, raw: pa.Table, kinds: dict[str, str]) -> pd.DataFrame:
+def _typed(file: str, raw: pa.Table, kinds: dict[str, str]) -> pa.Table:
     """Turn text into ids, numbers, days, moments and flags; a column that is not there is all null."""
     nothing = pa.chunked_array([pa.nulls(len(raw), pa.string())])
     filled = {column: raw[column] if column in raw.column_names else nothing for column in kinds}
@@ -314,12 +405,11 @@ def _typed(file: str, raw: pa.Table, kinds: dict[str, str]) -> pd.DataFrame:
     for column, kind in kinds.items():
         if kind.endswith("!"):
             _refuse(file, column, pc.is_null(typed[column]), keys, "is empty")
-    table = pa.table(typed).to_pandas()
-    if keys is not None and not table["Id"].is_unique:
-        twice = table.loc[table["Id"].duplicated(keep=False), "Id"]
-        raise TableError(f"{file}: Id stands more than once in {len(twice):,} of {len(table):,} rows "
+    if keys is not None and not (ids := typed["Id"].to_pandas()).is_unique:
+        twice = ids[ids.duplicated(keep=False)]
+        raise TableError(f"{file}: Id stands more than once in {len(twice):,} of {len(ids):,} rows "
                          f"({first_keys(twice)}). Export it again, each row once.")
-    return table
+    return pa.table(typed)
 
 
 def _refuse(file: str, column: str, wrong, keys, fault: str) -> None:

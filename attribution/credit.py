@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attribution.frames import in_threads, microseconds
+from attribution.frames import N_CORES, in_threads, microseconds
 from attribution.journeys import (
     DAY_MICROSECONDS,
     FLAGS,
     JourneyArrays,
     Slices,
     chunk_ends,
+    cut_slices,
     expand,
-    find_slices,
     membership_times,
     read_journeys,
 )
@@ -84,7 +84,7 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
     3  last_touch    LinkedIn     0.0              1
     """
     journeys = read_journeys(journeys)
-    compared = _sum_by_campaign(_from_table(journeys), _pick_models(models))
+    compared = _sum_by_campaign([_from_table(journeys)], _pick_models(models))
     if effects is None:
         return compared
     from attribution.path_models import share_by_effect  # scipy: as long to import as all the rest
@@ -111,9 +111,8 @@ def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str
     1  j_shaped    LinkedIn  2500.0              1
     """
     picked = _pick_models(models)
-    slices = find_slices(touches, conversions, contact_roles, linking=linking, lookback_days=lookback_days,
-                         time_zone=time_zone, with_people=False)
-    return _sum_by_campaign(_from_slices(slices), picked, to_the_cent)
+    parts = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone, N_CORES)
+    return _sum_by_campaign([_from_slices(slices) for slices in parts], picked, to_the_cent)
 
 
 def explain(journeys, conversion_id: str, model: str | Model = "linear", **options) -> pd.DataFrame:
@@ -257,22 +256,24 @@ def _by_remainder(remainder: np.ndarray, arrays: JourneyArrays) -> np.ndarray:
     return packed & (1 << index_bits) - 1
 
 
-def _sum_by_campaign(source: _Source, models: dict[str, Model], to_the_cent: bool = True) -> pd.DataFrame:
+def _sum_by_campaign(sources: list[_Source], models: dict[str, Model], to_the_cent: bool = True) -> pd.DataFrame:
     """Sum cents by model and campaign: chunk by chunk, on all cores, added in order."""
-    n_campaigns = len(source.campaigns)
-    sums, n_conversions = np.zeros((len(models), n_campaigns), np.int64 if to_the_cent else float), np.zeros(
-        n_campaigns, np.int64)
-    for part, n_met in in_threads(lambda chunk: _sum_chunk(source, models, chunk, to_the_cent), source.chunks):
+    campaigns = sources[0].campaigns
+    sums = np.zeros((len(models), len(campaigns)), np.int64 if to_the_cent else float)
+    n_conversions = np.zeros(len(campaigns), np.int64)
+    chunks = [(each, chunk) for each in sources for chunk in each.chunks]
+    for part, n_met in in_threads(lambda where: _sum_chunk(*where, models, to_the_cent), chunks):
         sums += part
         n_conversions += n_met
     by_campaign = pd.DataFrame({
-        "model": pd.Series(np.repeat(list(models), n_campaigns), dtype="str"),
-        "campaign_id": pd.Series(np.tile(source.campaigns, len(models)), dtype="str"),
+        "model": pd.Series(np.repeat(list(models), len(campaigns)), dtype="str"),
+        "campaign_id": pd.Series(np.tile(campaigns, len(models)), dtype="str"),
         "credit": np.rint(sums.ravel()) / 100, "n_conversions": np.tile(n_conversions, len(models))})
-    return _add_unattributed(by_campaign[by_campaign["n_conversions"] > 0], source, models)
+    untouched = np.concatenate([each.cents[~each.is_touched] for each in sources])
+    return _add_unattributed(by_campaign[by_campaign["n_conversions"] > 0], untouched, models)
 
 
-def _sum_chunk(source: _Source, models: dict[str, Model], chunk: tuple[int, int],
+def _sum_chunk(source: _Source, chunk: tuple[int, int], models: dict[str, Model],
                to_the_cent: bool) -> tuple[np.ndarray, np.ndarray]:
     """Sum a run of journeys: cents by model and campaign, conversions by campaign."""
     arrays, n_campaigns = source.arrays(*chunk), len(source.campaigns)
@@ -295,8 +296,7 @@ def _sum_shares(arrays: JourneyArrays, name: str, weigh: Model, source: _Source)
     return np.bincount(arrays.campaign, raw * money, len(source.campaigns))
 
 
-def _add_unattributed(by_campaign: pd.DataFrame, source: _Source, models: dict[str, Model]) -> pd.DataFrame:
-    cents = source.cents[~source.is_touched]
+def _add_unattributed(by_campaign: pd.DataFrame, cents: np.ndarray, models: dict[str, Model]) -> pd.DataFrame:
     if not len(cents):
         return by_campaign.reset_index(drop=True)
     rest = pd.DataFrame({"model": pd.Series(list(models), dtype="str"), "campaign_id": pd.Series(None, dtype="str"),

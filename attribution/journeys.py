@@ -16,12 +16,14 @@ from pandas.api.types import is_integer_dtype
 
 from attribution.agreement import Agreement
 from attribution.frames import (
+    BLOCK,
     check_alike,
     check_filled,
     check_unique,
     check_values,
     fill,
     find_ids,
+    in_threads,
     microseconds,
     rank_ids,
     read_columns,
@@ -141,8 +143,15 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
 
 
 def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
-                lookback_days: float | None = 365, time_zone: str = "UTC", with_people: bool = True) -> Slices:
-    """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys.
+                lookback_days: float | None = 365, time_zone: str = "UTC") -> Slices:
+    """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys."""
+    [slices] = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone, 1, with_people=True)
+    return slices
+
+
+def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days: float | None, time_zone: str,
+               n_parts: int, with_people: bool = False) -> list[Slices]:
+    """Find the slices in so many parts, each of conversions of its own, and all at the same time.
 
     Without people, the touches' person_id is not read where nothing is linked by it.
     """
@@ -151,17 +160,35 @@ def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hyb
     needs_people = with_people or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
     touches = _read_touches(touches, needs_people)
     _check_alike(touches, conversions, roles)
-    keys, entry_keys, rows = _link(touches, conversions, roles, linking)
+    keys, entries = _link(touches, conversions, roles, linking)
     by_key = np.argsort(keys)
-    conversions, touched_at = conversions.take(by_key), microseconds(touches["touched_at"])
-    order = _sort(touches, touched_at, keys[by_key], entry_keys, rows)
+    conversions, keys = conversions.take(by_key), keys[by_key]
+    touched_at = microseconds(touches["touched_at"])
+    clock = _make_clock(touched_at, int(keys.max(initial=0)).bit_length())
+    codes, campaigns = rank_ids(touches["campaign_id"])
+    arrays = {"campaign": codes, "touched_at": touched_at} | membership_times(touches)
+
+    def find(rows: slice) -> Slices:
+        order = _sort(touches, clock, entries, keys[rows])
+        return _find_journeys(touches, conversions.iloc[rows], order, arrays, campaigns, lookback_days, time_zone)
+    return list(in_threads(find, _cut_keys(keys, n_parts)))
+
+
+def _cut_keys(keys: np.ndarray, n_parts: int) -> list[slice]:
+    """Cut conversions in order of key into parts of about the same size, never between two of one key."""
+    middles = np.linspace(0, len(keys), n_parts + 1).astype(int)[1:-1]
+    cuts = [0, *np.searchsorted(keys, keys[middles]).tolist(), len(keys)]
+    return [slice(first, last) for first, last in zip(cuts, cuts[1:], strict=False)]
+
+
+def _find_journeys(touches: pd.DataFrame, conversions: pd.DataFrame, order: "_Order", arrays: dict[str, np.ndarray],
+                   campaigns: pd.Index, lookback_days: float | None, time_zone: str) -> Slices:
     moments, days = conversions["converted_at"], Agreement(time_zone=time_zone)
     low, high = order.find(_earliest(moments, lookback_days, days), "left"), order.find(microseconds(moments), "right")
-    codes, campaigns = rank_ids(touches["campaign_id"])
     return Slices(touches, conversions, order.entries, low, high,
                   _find_lead(touches, conversions, order, low, high, days),
-                  _find_last(order, high, conversions["opportunity_created_at"], days), campaigns,
-                  {"campaign": codes, "touched_at": touched_at} | membership_times(touches), microseconds(moments))
+                  _find_last(order, high, conversions["opportunity_created_at"], days), campaigns, arrays,
+                  microseconds(moments))
 
 
 def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) -> np.ndarray:
@@ -239,54 +266,70 @@ def _coverage(linking: str, slices: Slices) -> dict:
 
 
 @dataclass(frozen=True)
+class _Clock:
+    """Time as small integers, ticks: in a unit that all touches' times are multiples of, else as ranks."""
+
+    ticks: np.ndarray                                # of the touches
+    tick_bits: int
+    row_bits: int                                    # 0 where a tick is a rank, which tells the row
+    find: Callable[[np.ndarray, str], np.ndarray]    # of moments: the first tick at or (side right) after each
+    by_time: np.ndarray | None = None                # rows in order of time, where ticks are ranks
+    times: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class _Order:
     keys: np.ndarray                                 # of the conversions, rising; -1 where one has none
     packed: np.ndarray                               # key and tick of every entry in one integer, rising
-    tick_bits: int
-    ticks: Callable[[np.ndarray, str], np.ndarray]   # of moments: the first tick at or (side right) after each
+    clock: _Clock
     entries: np.ndarray
 
     def find(self, moments: np.ndarray, side: str) -> np.ndarray:
         """Find, under each conversion's key, the first entry at or (side right) after a moment."""
-        asked = (self.keys << self.tick_bits) + self.ticks(np.maximum(moments, _BEFORE_ALL), side)
-        return fill(len(asked), np.int64, lambda rows: np.searchsorted(self.packed, asked[rows]))
+        asked = (self.keys << self.clock.tick_bits) + self.clock.find(np.maximum(moments, _BEFORE_ALL), side)
+        return np.searchsorted(self.packed, asked)
 
 
-def _sort(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
-          rows: np.ndarray) -> _Order:
-    """Sort the entries by key, time, kind and touch_id; by key, tick and row in one integer, where its bits suffice."""
+def _make_clock(touched_at: np.ndarray, key_bits: int) -> _Clock:
+    """Count ticks in which a key, a tick and a row fit one integer; else ranks, which take another sort."""
     first, unit, ticks = _count_ticks(touched_at)
     last, row_bits = int(ticks.max(initial=0)), len(ticks).bit_length()
-    tick_bits, key_bits = (last + 1).bit_length(), int(entry_keys.max(initial=0)).bit_length()
-    if key_bits + tick_bits + row_bits > 63:
-        return _sort_twice(touches, touched_at, keys, entry_keys, rows)
-    packed = fill(len(rows), np.int64, lambda at: _pack(_pack(entry_keys[at], tick_bits, ticks[rows[at]]), row_bits,
-                                                        rows[at]))
-    packed.sort()
-    entries = fill(len(rows), smallest(len(ticks)), lambda at: packed[at] & (1 << row_bits) - 1)
-    packed >>= row_bits
-    _order_ties(touches, packed[1:] == packed[:-1], entries)
-    return _Order(keys, packed, tick_bits, lambda moments, side: np.clip(
-        _divide(moments - first, unit, side), 0, last + 1), entries)
-
-
-def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
-                rows: np.ndarray) -> _Order:
-    """Sort by time first, and then by key and the rank in time."""
-    by_time, rank_bits = np.argsort(touched_at), len(touched_at).bit_length()
-    ranks = np.empty_like(by_time)
+    tick_bits = (last + 1).bit_length()
+    if key_bits + tick_bits + row_bits < 64:
+        return _Clock(ticks, tick_bits, row_bits, lambda moments, side: np.clip(
+            _divide(moments - first, unit, side), 0, last + 1))
+    by_time = np.argsort(touched_at)
+    ranks, times = np.empty_like(by_time), touched_at[by_time]
     ranks[by_time] = np.arange(len(by_time))
-    packed, times = _pack(entry_keys, rank_bits, ranks[rows]), touched_at[by_time]
+    return _Clock(ranks, row_bits, 0, lambda moments, side: np.searchsorted(times, moments, side), by_time, times)
+
+
+def _sort(touches: pd.DataFrame, clock: _Clock, entries: list["_Entries"], keys: np.ndarray) -> _Order:
+    """Sort the entries of these keys by key, time, kind and touch_id."""
+    packed = np.concatenate([np.empty(0, np.int64), *_pack(clock, entries, keys)])
     packed.sort()
-    rank, key = packed & ((1 << rank_bits) - 1), packed >> rank_bits
-    entries = by_time[rank]
-    _order_ties(touches, (key[1:] == key[:-1]) & (times[rank[1:]] == times[rank[:-1]]), entries)
-    return _Order(keys, packed, rank_bits, lambda moments, side: np.searchsorted(times, moments, side), entries)
+    if clock.by_time is None:
+        rows = fill(len(packed), smallest(len(clock.ticks)), lambda at: packed[at] & (1 << clock.row_bits) - 1)
+        packed >>= clock.row_bits
+        is_same = packed[1:] == packed[:-1]
+    else:
+        rank, key = packed & (1 << clock.tick_bits) - 1, packed >> clock.tick_bits
+        rows = clock.by_time[rank]
+        is_same = (key[1:] == key[:-1]) & (clock.times[rank[1:]] == clock.times[rank[:-1]])
+    _order_ties(touches, is_same, rows)
+    return _Order(keys, packed, clock, rows)
 
 
-def _pack(high: np.ndarray, bits: int, low: np.ndarray) -> np.ndarray:
-    """Put two integers into one, the second into so many bits."""
-    return (high.astype(np.int64, copy=False) << bits) + low
+def _pack(clock: _Clock, entries: list["_Entries"], keys: np.ndarray) -> Iterator[np.ndarray]:
+    """Write key, tick and row of the entries of these keys into one integer each, block by block."""
+    low, high = (max(int(keys[0]), 0), int(keys[-1])) if len(keys) else (0, -1)
+    for each in entries:
+        for first in range(0, len(each.codes), BLOCK):
+            codes = each.codes[first:first + BLOCK]
+            at = np.flatnonzero((codes >= max(low - each.offset, 0)) & (codes <= high - each.offset))
+            rows = at + first if each.rows is None else each.rows[first:first + BLOCK][at]
+            packed = (codes[at].astype(np.int64) + each.offset << clock.tick_bits) + clock.ticks[rows]
+            yield (packed << clock.row_bits) + rows if clock.row_bits else packed
 
 
 def _count_ticks(touched_at: np.ndarray) -> tuple[int, int, np.ndarray]:
@@ -331,8 +374,17 @@ def _kind_ranks(kinds: pd.Index) -> np.ndarray:
     return np.array([*ranks, len(known) + len(kinds)])           # the last, which code -1 picks, is no kind at all
 
 
+@dataclass(frozen=True)
+class _Entries:
+    """Touches under keys."""
+
+    codes: np.ndarray                                # the key is offset + code; below 0 for none
+    offset: int
+    rows: np.ndarray | None                          # in touches; None for all of them, in order
+
+
 def _link(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame, linking: str
-          ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+          ) -> tuple[np.ndarray, list[_Entries]]:
     """Give each conversion its key, and list every touch under each key that a conversion asks for."""
     deal = find_ids(roles["opportunity_id"], conversions["conversion_id"])
     has_role = np.bincount(deal + 1, minlength=len(conversions) + 1)[1:] > 0
@@ -343,12 +395,9 @@ def _link(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame,
     accounts = _number(keys, conversions["account_id"], ~by_person & ~by_role, len(people))
     keys[by_role] = len(people) + len(accounts) + np.flatnonzero(by_role)
     in_role = roles[np.append(by_role, False)[deal]]
-    listed = [_list_asked(touches, "person_id", people, 0), _list_asked(touches, "account_id", accounts, len(people)),
-              _list_roles(touches, in_role, keys[deal[in_role.index]])]
-    listed = [part for part in listed if len(part[0])] or listed[:1]
-    if len(listed) == 1:
-        return keys, *listed[0]
-    return keys, *(np.concatenate(part) for part in zip(*listed, strict=True))
+    entries = [_Entries(find_ids(touches[column], asked), offset, None) for column, asked, offset in (
+        ("person_id", people, 0), ("account_id", accounts, len(people))) if len(asked)]
+    return keys, [*entries, _list_roles(touches, in_role, keys[deal[in_role.index]])] if len(in_role) else entries
 
 
 def _number(keys: np.ndarray, ids: pd.Series, is_asked: np.ndarray, offset: int) -> pd.Index:
@@ -358,28 +407,14 @@ def _number(keys: np.ndarray, ids: pd.Series, is_asked: np.ndarray, offset: int)
     return asked
 
 
-def _list_asked(touches: pd.DataFrame, column: str, asked: pd.Index, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the touches whose id is asked for: keys and rows."""
-    if not len(asked):
-        return np.zeros((2, 0), np.int64)
-    found = find_ids(touches[column], asked)
-    is_asked = found >= 0
-    if is_asked.all():
-        return found + offset, np.arange(len(found), dtype=smallest(len(found)))
-    rows = np.flatnonzero(is_asked)
-    return found[rows] + offset, rows
-
-
-def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the touches of each deal's people, a person once: keys and rows."""
+def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) -> _Entries:
+    """List the touches of each deal's people, a person once."""
     in_role, people = pd.factorize(roles["person_id"])
-    if not len(people):
-        return np.zeros((2, 0), np.int64)
     met = find_ids(touches["person_id"], people)
     key, person = np.divmod(np.unique(keys * len(people) + in_role), len(people))
     by_person = np.argsort(met)
     low, high = (np.searchsorted(met[by_person], person, side) for side in ("left", "right"))
-    return np.repeat(key, high - low), by_person[_ranges(low, high - low)]
+    return _Entries(np.repeat(key, high - low), 0, by_person[_ranges(low, high - low)])
 
 
 def _find_last(order: _Order, high: np.ndarray, moments: pd.Series, days: Agreement) -> np.ndarray:

@@ -172,7 +172,6 @@ class _Source:
 
 
 def _from_slices(slices: Slices) -> _Source:
-    slices = slices.in_order()
     n_touches = slices.high - slices.low
     return _Source(slices.conversions["conversion_id"], to_cents(slices.conversions["value"]), n_touches > 0,
                    slices.campaigns, _cut(n_touches), lambda first, last: expand(slices, first, last)[0])

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from attribution.agreement import Agreement
 from attribution.frames import (
@@ -83,7 +84,7 @@ class Slices:
     """Every journey as a slice [low, high) of the touches in order of key, time, kind and touch_id."""
 
     touches: pd.DataFrame
-    conversions: pd.DataFrame
+    conversions: pd.DataFrame                        # in order of key, so that neighbours meet touches side by side
     entries: np.ndarray                              # row in touches of each place in that order
     low: np.ndarray
     high: np.ndarray
@@ -93,12 +94,12 @@ class Slices:
     arrays: dict[str, np.ndarray]                    # campaign code and times in microseconds, by row in touches
     converted_at: np.ndarray                         # microseconds
 
-    def in_order(self) -> "Slices":
-        """Give the conversions in the touches' order, by which a run of them meets touches that lie side by side."""
-        by_place = np.argsort(self.low)
+    def by_time(self) -> "Slices":
+        """Give the conversions in order of converted_at and conversion_id."""
+        order = self.conversions.reset_index(drop=True).sort_values(["converted_at", "conversion_id"]).index.to_numpy()
         each = ("low", "high", "lead", "opportunity", "converted_at")
-        return replace(self, conversions=self.conversions.take(by_place),
-                       **{name: getattr(self, name)[by_place] for name in each})
+        return replace(self, conversions=self.conversions.take(order).reset_index(drop=True),
+                       **{name: getattr(self, name)[order] for name in each})
 
 
 def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
@@ -122,9 +123,8 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
     0    LinkedIn         1          2          8.0
     1       Guide         2          2          1.0
     """
-    conversions = _read_conversions(conversions).sort_values(["converted_at", "conversion_id"], ignore_index=True)
     slices = find_slices(touches, conversions, contact_roles, linking=linking, lookback_days=lookback_days,
-                         time_zone=time_zone)
+                         time_zone=time_zone).by_time()
     arrays, touch = expand(slices, 0, len(slices.conversions))
     n_rows = np.maximum(slices.high - slices.low, 1)
     conversion, is_touched = np.repeat(np.arange(len(n_rows)), n_rows), np.repeat(slices.high > slices.low, n_rows)
@@ -150,16 +150,17 @@ def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hyb
     needs_people = with_people or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
     touches = _read_touches(touches, needs_people)
     _check_alike(touches, conversions, roles)
-    moments, days = microseconds(conversions["converted_at"]), Agreement(time_zone=time_zone)
-    touched_at = microseconds(touches["touched_at"])
-    order = _sort(touches, touched_at, *_link(touches, conversions, roles, linking))
-    low = order.find(_earliest(conversions["converted_at"], lookback_days, days), "left")
-    high = order.find(moments, "right")
+    keys, entry_keys, rows = _link(touches, conversions, roles, linking)
+    by_key = np.argsort(keys)
+    conversions, touched_at = conversions.take(by_key), microseconds(touches["touched_at"])
+    order = _sort(touches, touched_at, keys[by_key], entry_keys, rows)
+    moments, days = conversions["converted_at"], Agreement(time_zone=time_zone)
+    low, high = order.find(_earliest(moments, lookback_days, days), "left"), order.find(microseconds(moments), "right")
     codes, campaigns = rank_ids(touches["campaign_id"])
     return Slices(touches, conversions, order.entries, low, high,
                   _find_lead(touches, conversions, order, low, high, days),
                   _find_last(order, high, conversions["opportunity_created_at"], days), campaigns,
-                  {"campaign": codes, "touched_at": touched_at} | membership_times(touches), moments)
+                  {"campaign": codes, "touched_at": touched_at} | membership_times(touches), microseconds(moments))
 
 
 def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) -> np.ndarray:
@@ -238,8 +239,7 @@ def _coverage(linking: str, slices: Slices) -> dict:
 
 @dataclass(frozen=True)
 class _Order:
-    keys: np.ndarray                                 # of the conversions; -1 where one has none
-    by_key: np.ndarray                               # the conversions in order of their keys: neighbours are found fast
+    keys: np.ndarray                                 # of the conversions, rising; -1 where one has none
     packed: np.ndarray                               # key and tick of every entry in one integer, rising
     tick_bits: int
     ticks: Callable[[np.ndarray, str], np.ndarray]   # of moments: the first tick at or (side right) after each
@@ -247,10 +247,8 @@ class _Order:
 
     def find(self, moments: np.ndarray, side: str) -> np.ndarray:
         """Find, under each conversion's key, the first entry at or (side right) after a moment."""
-        asked = ((self.keys << self.tick_bits) + self.ticks(np.maximum(moments, _BEFORE_ALL), side))[self.by_key]
-        found = np.empty(len(asked), np.int64)
-        found[self.by_key] = by_core(lambda rows: np.searchsorted(self.packed, asked[rows]), len(asked))
-        return found
+        asked = (self.keys << self.tick_bits) + self.ticks(np.maximum(moments, _BEFORE_ALL), side)
+        return by_core(lambda rows: np.searchsorted(self.packed, asked[rows]), len(asked))
 
 
 def _sort(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
@@ -263,11 +261,12 @@ def _sort(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry
     tick_bits, key_bits = (last + 1).bit_length(), int(entry_keys.max(initial=0)).bit_length()
     if key_bits + tick_bits + row_bits > 63:
         return _sort_twice(touches, touched_at, keys, entry_keys, rows)
-    packed = np.sort((((entry_keys << tick_bits) + (since // unit)[rows]) << row_bits) + rows)
-    entries, packed = packed & ((1 << row_bits) - 1), packed >> row_bits
-    ordered = _order_ties(touches, packed[1:] == packed[:-1], entries)
-    return _Order(keys, np.argsort(keys), packed, tick_bits,
-                  lambda moments, side: _count_ticks(moments - first, side, unit, last), ordered)
+    packed = _pack(_pack(entry_keys, tick_bits, (since // unit)[rows]), row_bits, rows)
+    packed.sort()
+    entries = packed & ((1 << row_bits) - 1)
+    packed >>= row_bits
+    return _Order(keys, packed, tick_bits, lambda moments, side: _count_ticks(moments - first, side, unit, last),
+                  _order_ties(touches, packed[1:] == packed[:-1], entries))
 
 
 def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
@@ -276,12 +275,19 @@ def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray,
     by_time, rank_bits = np.argsort(touched_at), len(touched_at).bit_length()
     ranks = np.empty_like(by_time)
     ranks[by_time] = np.arange(len(by_time))
-    packed, times = np.sort((entry_keys << rank_bits) + ranks[rows]), touched_at[by_time]
+    packed, times = _pack(entry_keys, rank_bits, ranks[rows]), touched_at[by_time]
+    packed.sort()
     rank, key = packed & ((1 << rank_bits) - 1), packed >> rank_bits
     is_same = (key[1:] == key[:-1]) & (times[rank[1:]] == times[rank[:-1]])
-    return _Order(keys, np.argsort(keys), packed, rank_bits,
-                  lambda moments, side: np.searchsorted(times, moments, side),
+    return _Order(keys, packed, rank_bits, lambda moments, side: np.searchsorted(times, moments, side),
                   _order_ties(touches, is_same, by_time[rank]))
+
+
+def _pack(high: np.ndarray, bits: int, low: np.ndarray) -> np.ndarray:
+    """Put two integers into one, the second into so many bits; in place, since each such array is large."""
+    high <<= bits
+    high += low
+    return high
 
 
 def _find_unit(since: np.ndarray) -> int:
@@ -295,15 +301,18 @@ def _count_ticks(since: np.ndarray, side: str, unit: int, last: int) -> np.ndarr
 
 
 def _order_ties(touches: pd.DataFrame, is_same: np.ndarray, entries: np.ndarray) -> np.ndarray:
-    """Order, by kind and touch_id, the entries that are of the same key and moment as the one before."""
-    is_same = np.append(is_same, False)[:len(entries)]
-    is_tied = is_same | np.roll(is_same, 1)
-    run = np.cumsum(~np.roll(is_same, 1))[is_tied]
-    tied = touches[["kind", "touch_id"]].take(entries[is_tied])
+    """Order, by kind and touch_id, the entries whose key and moment are those of the next one (is_same) or the last."""
+    same = np.flatnonzero(is_same)
+    if not len(same):
+        return entries
+    starts = same[np.append(True, np.diff(same) > 1)]
+    sizes = np.diff(np.searchsorted(same, starts), append=len(same)) + 1
+    place = _ranges(starts, sizes)
+    tied = touches[["kind", "touch_id"]].take(entries[place])
     kinds, names = pd.factorize(tied["kind"], sort=True)
-    ids, _ = pd.factorize(tied["touch_id"], sort=True)
+    ids = tied["touch_id"] if is_integer_dtype(tied["touch_id"].dtype) else pd.factorize(tied["touch_id"], sort=True)[0]
     ordered = entries.copy()
-    ordered[is_tied] = entries[is_tied][np.lexsort((ids, _kind_ranks(names)[kinds], run))]
+    ordered[place] = entries[place][np.lexsort((ids, _kind_ranks(names)[kinds], np.repeat(starts, sizes)))]
     return ordered
 
 
@@ -328,6 +337,8 @@ def _link(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame,
     listed = [_list_asked(touches, "person_id", people, 0), _list_asked(touches, "account_id", accounts, len(people)),
               _list_roles(touches, in_role, deal[in_role.index] + len(people) + len(accounts))]
     listed = [part for part in listed if len(part[0])] or listed[:1]
+    if len(listed) == 1:
+        return keys, *listed[0]
     return keys, *(np.concatenate(part) for part in zip(*listed, strict=True))
 
 
@@ -337,7 +348,9 @@ def _list_asked(touches: pd.DataFrame, column: str, asked: pd.Index, offset: int
         return np.zeros((2, 0), np.int64)
     found = find_ids(touches[column], asked)
     rows = np.flatnonzero(found >= 0)
-    return found[rows].astype(np.int64) + offset, rows
+    keys = found[rows].astype(np.int64)
+    keys += offset
+    return keys, rows
 
 
 def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -101,6 +101,8 @@ def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] |
     Raises what credit.credit_by_campaign raises, TableError also for files that cannot be read, and ImportError without
     DuckDB, which attribution-kit[large] brings along.
     """
+    if not memory_gb > 0:
+        raise ValueError(f"memory_gb: {memory_gb!r} is not a number of gigabytes above 0")
     options = {"linking": linking, "lookback_days": lookback_days, "time_zone": time_zone,
                "to_the_cent": to_the_cent}
     roles = None if contact_roles is None else empty_table("contact_roles")
@@ -204,8 +206,7 @@ def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership
     columns = _types(database, "touches")
     n_kinds = "count(DISTINCT kind)" if "kind" in columns else "0"
     [(n_touches, n_kinds)] = database.execute(f"SELECT count(*), {n_kinds} FROM touches").fetchall()
-    n_parts = max(1, ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9)))
-    database.execute(_LINKS.format(n_parts=n_parts, by_role=_BY_ROLE[linking]))
+    database.execute(_LINKS.format(n_parts=_count_parts(n_touches, memory_gb), by_role=_BY_ROLE[linking]))
     more = (["kind"] if n_kinds > 1 else []) + [name for name in _MEMBERSHIP if with_membership and name in columns]
     names = {"more": "".join(f", {name}" for name in more),
              **(_BY_PERSON if database.execute("SELECT 1 FROM people LIMIT 1").fetchall() else _BY_ACCOUNT)}
@@ -213,6 +214,11 @@ def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership
         database.execute(f"COPY ({rows.format(**names)}) TO '{folder / name}' "
                          "(FORMAT parquet, COMPRESSION lz4, PARTITION_BY part)")
     return database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
+
+
+def _count_parts(n_touches: int, memory_gb: float) -> int:
+    """Say into how many parts so many touches go, of which some are under way at once beside half a GB of libraries."""
+    return max(1, ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9)))
 
 
 def _check(database) -> None:

@@ -22,7 +22,7 @@ from attribution.journeys import DAY_MICROSECONDS
 from attribution.models import Model
 from attribution.tables import TableError, as_pandas, empty_table, first_keys
 
-BYTES_A_TOUCH = 250                                  # of a part at the kernel's peak
+BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
 N_AT_ONCE = 2                                        # parts under way
 _EARLIEST = -62_135_596_800_000_000                  # microseconds: the year 1
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
@@ -212,7 +212,7 @@ def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership
              **(_BY_PERSON if database.execute("SELECT 1 FROM people LIMIT 1").fetchall() else _BY_ACCOUNT)}
     for name, rows in _PARTS.items():
         database.execute(f"COPY ({rows.format(**names)}) TO '{folder / name}' "
-                         "(FORMAT parquet, COMPRESSION lz4, PARTITION_BY part)")
+                         "(FORMAT parquet, PARTITION_BY part, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1)")
     return database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
 
 
@@ -226,8 +226,8 @@ def _check(database) -> None:
     [(n, n_ids)] = database.execute("SELECT count(*), count(DISTINCT conversion_id) FROM conversions").fetchall()
     repeated = "SELECT conversion_id FROM conversions GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
     if n_ids < n and len(ids := database.execute(repeated).df()):
-        raise TableError(f"conversions: conversion_id is not unique ({first_keys(ids['conversion_id'])}). Correct those "
-                         "rows or leave them out.")
+        raise TableError(f"conversions: conversion_id is not unique ({first_keys(ids['conversion_id'])}). Correct "
+                         "those rows or leave them out.")
     for column in _NEEDED["contact_roles"]:
         [(n, n_filled)] = database.execute(f"SELECT count(*), count({column}) FROM contact_roles").fetchall()
         if n_filled < n:

@@ -16,7 +16,8 @@ def table_of(name, *arguments):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in run.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("kernel.py", ["2000"]), ("markov.py", ["3000", "40"])])
+@pytest.mark.parametrize(("name", "arguments"), [("kernel.py", ["2000"]), ("markov.py", ["3000", "40"]),
+                                                 ("outofcore.py", ["2000", "--ids", "text"])])
 def test_benchmark_prints_its_table(name, arguments):
     header, rule, *rows = table_of(name, *arguments)
     assert set("".join(rule)) == {"-"} and rows and all(len(row) == len(header) for row in rows)

@@ -107,11 +107,12 @@ def test_parts_add_up_for_a_larger_company(linking):
 def test_parts_hold_an_account_with_a_million_touches_beside_small_ones():
     n, day = 1_000_000, pd.Timestamp("2026-01-01", tz="UTC")
     random = np.random.default_rng(5)
-    touches = pd.DataFrame({"touch_id": np.arange(n + 500), "person_id": 1, "campaign_id": random.integers(0, 40, n + 500),
+    touches = pd.DataFrame({"touch_id": np.arange(n + 500), "person_id": 1,
+                            "campaign_id": random.integers(0, 40, n + 500),
                             "account_id": np.append(np.zeros(n, int), np.arange(1, 501)),
                             "touched_at": day + pd.to_timedelta(random.integers(0, 90 * 1440, n + 500), "min")})
-    deals = pd.DataFrame({"conversion_id": np.arange(600), "account_id": np.append(np.zeros(100, int), np.arange(1, 501)),
-                          "person_id": None, "value": 100.01,
+    deals = pd.DataFrame({"conversion_id": np.arange(600), "person_id": None, "value": 100.01,
+                          "account_id": np.append(np.zeros(100, int), np.arange(1, 501)),
                           "converted_at": day + pd.to_timedelta(random.integers(0, 90 * 1440, 600), "min")})
     ours = assert_same(touches, deals, None, ["linear", "w_shaped"], lookback_days=3)
     assert ours.groupby("model")["credit"].sum().round(2).to_dict() == {"linear": 60006.0, "w_shaped": 60006.0}

@@ -24,7 +24,7 @@ from attribution.tables import TableError, as_pandas, empty_table, first_keys
 
 BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
 N_AT_ONCE = 2                                        # parts under way
-_EARLIEST = -62_135_596_800_000_000                  # microseconds: the year 1
+_EARLIEST = -8_520_336_000_000_000                   # microseconds: the year 1700, which nanoseconds reach
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 _NEEDED = {"touches": NEEDED,
            "conversions": ["conversion_id", "account_id", "person_id", "converted_at", "value"],
@@ -160,18 +160,23 @@ def _give(database, name: str, given) -> None:
 
 def _window(database, lookback_days: float | None) -> tuple[np.datetime64, np.datetime64]:
     """Give the first and the last moment (UTC) that may count; a local day begins up to 25 hours before its end."""
-    [(first, last)] = database.execute("SELECT min(epoch_us(converted_at)), max(epoch_us(converted_at)) "
-                                       "FROM given_conversions").fetchall()
+    kind = "TIMESTAMPTZ" if _is_zoned(_types(database, "given_conversions")["converted_at"]) else "TIMESTAMP"
+    [(first, last)] = database.execute(f"SELECT epoch_us(min(converted_at)::{kind}), "
+                                       f"epoch_us(max(converted_at)::{kind}) FROM given_conversions").fetchall()
     first, last = (_EARLIEST, _EARLIEST) if first is None else (first, last)
     longest = first - _EARLIEST if lookback_days is None else int(lookback_days + 2) * DAY_MICROSECONDS
-    return np.datetime64(max(first - longest, _EARLIEST), "us"), np.datetime64(last, "us")
+    return np.datetime64(max(first - longest, _EARLIEST), "us"), np.datetime64(last + 1, "us")
 
 
 def _within(database, since: np.datetime64, until: np.datetime64) -> str:
     """Say in SQL, so that DuckDB can skip what lies outside, that a touch is of the window or has no time."""
     kind = _types(database, "given_touches")["touched_at"]
-    since, until = (f"'{moment}{'+00' if 'ZONE' in kind else ''}'::{kind}" for moment in (since, until))
+    since, until = (f"'{moment}{'+00' if _is_zoned(kind) else ''}'::{kind}" for moment in (since, until))
     return f"touched_at BETWEEN {since} AND {until} OR touched_at IS NULL"
+
+
+def _is_zoned(kind: str) -> bool:
+    return kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
 
 
 def _types(database, view: str) -> dict[str, str]:

@@ -149,13 +149,28 @@ def test_lookback_reaches_into_the_long_night_of_the_change_of_clocks():
     assert ours["campaign_id"].tolist() == ["Web"]
 
 
-def test_naive_times_are_utc_whatever_the_machine_says(monkeypatch):
-    monkeypatch.setenv("TZ", "America/New_York")
-    naive = TWO.assign(touched_at=TWO["touched_at"].dt.tz_localize(None))
-    conversions = deal(converted_at=pd.Timestamp("2026-03-01 00:00"))
-    assert assert_same(naive, conversions, None, ["linear"])["campaign_id"].tolist() == ["Web"]
-    conversions = deal(converted_at=pd.Timestamp("2026-02-28 23:59:59"))
-    assert assert_same(naive, conversions, None, ["linear"])["campaign_id"].isna().all()
+IN_TOKYO = """
+import sys
+import pandas as pd
+from attribution import outofcore
+deal = pd.DataFrame({"conversion_id": ["deal"], "account_id": "Acme", "person_id": None, "value": 100.0})
+for moment in ("2026-02-28 23:59:59", "2026-03-01 00:00", "2026-03-01 01:00+01:00"):
+    ours = outofcore.credit_by_campaign(sys.argv[1], deal.assign(converted_at=pd.Timestamp(moment)), ["linear"])
+    print(ours["campaign_id"].tolist())
+"""
+
+
+@pytest.mark.parametrize("zone", [None, "UTC", "Europe/Helsinki"])
+@pytest.mark.parametrize("unit", ["us", "ns", "ms"])
+def test_times_mean_the_same_whatever_their_unit_and_the_machines_zone(zone, unit, tmp_path):
+    touched_at = TWO["touched_at"].dt.tz_convert(zone).dt.as_unit(unit)
+    path = on_disk(TWO.assign(touched_at=touched_at), tmp_path)
+    run = subprocess.run([sys.executable, "-c", IN_TOKYO, path], capture_output=True, text=True, check=True,
+                         env={**os.environ, "TZ": "Asia/Tokyo"})
+    assert run.stdout.splitlines() == ["[nan]", "['Web']", "['Web']"]
+    conversions = deal(converted_at=pd.Series(pd.to_datetime(["2026-03-02"])).dt.tz_localize(zone).dt.as_unit(unit))
+    ours = assert_same(TWO.assign(touched_at=touched_at), conversions, None, ["linear"], lookback_days=None)
+    assert ours["campaign_id"].tolist() == ["Web"]
 
 
 def test_tables_may_be_paths_folders_patterns_and_other_frames(tmp_path):

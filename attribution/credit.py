@@ -19,7 +19,6 @@ from attribution.journeys import (
     read_journeys,
 )
 from attribution.models import MODELS, Model, give_reasons, pick_model
-from attribution.path_models import share_by_effect
 from attribution.tables import first_keys, to_cents
 
 QUANTUM_BITS = 20                                    # shares are counted in 2^-20 cents, so that engines agree
@@ -86,7 +85,10 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
     """
     journeys = read_journeys(journeys)
     compared = _sum_by_campaign(_from_table(journeys), _pick_models(models))
-    return compared if effects is None else pd.concat([compared, share_by_effect(journeys, effects)], ignore_index=True)
+    if effects is None:
+        return compared
+    from attribution.path_models import share_by_effect  # scipy: as long to import as all the rest
+    return pd.concat([compared, share_by_effect(journeys, effects)], ignore_index=True)
 
 
 def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,

@@ -16,6 +16,7 @@ from attribution.tables import UTC, TableError, as_pandas, find_rows, first_keys
 MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 FEW_ROWS = 200_000                                   # a second thread costs more than it saves
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_FEW_VALUES = ("campaign_id", "kind")
 _SPARSE = 8                                          # places in a list of integers for each one that is there
 
 
@@ -44,18 +45,18 @@ def by_core(function: Callable[[slice], np.ndarray], n_rows: int) -> np.ndarray:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
-def read_columns(frame, name: str, needed: list[str], optional: list[str], with_integers: bool = False) -> pd.DataFrame:
+def read_columns(frame, name: str, needed: list[str], optional: list[str], as_stored: bool = False) -> pd.DataFrame:
     """Take the columns named from any frame, in the kernel's types; times without a zone are UTC.
 
-    Integer ids become text, unless they may stay (with_integers).
+    Ids become text, unless integers and categories may stay as they are stored.
     Raises TableError when a column is missing, or is no text, time or number.
     """
-    table = as_pandas(frame, needed + optional)
+    table = as_pandas(frame, needed + optional, _FEW_VALUES if as_stored else ())
     missing = [column for column in needed if column not in table]
     if missing:
         raise TableError(f"{name}: there is no column {missing[0]}. The columns needed are {', '.join(needed)}.")
     wanted = [column for column in needed + optional if column in table]
-    typed = {column: _typed(table[column], name, with_integers) for column in wanted}
+    typed = {column: _typed(table[column], name, as_stored) for column in wanted}
     return pd.DataFrame(typed, copy=False).reset_index(drop=True)
 
 
@@ -189,7 +190,7 @@ def microseconds(moments: pd.Series) -> np.ndarray:
     return moments.to_numpy("datetime64[us]").view(np.int64)
 
 
-def _typed(column: pd.Series, name: str, with_integers: bool) -> pd.Series:
+def _typed(column: pd.Series, name: str, as_stored: bool) -> pd.Series:
     if column.name.endswith("_at"):
         return _moments(column, name)
     if column.name == "value":
@@ -197,8 +198,8 @@ def _typed(column: pd.Series, name: str, with_integers: bool) -> pd.Series:
     if column.dtype == "str" or not column.name.endswith(("_id", "kind")):
         return column
     if is_integer_dtype(column.dtype) and not is_bool_dtype(column.dtype) and column.name.endswith("_id"):
-        return column if with_integers and not column.isna().all() else column.astype("str")
-    if isinstance(column.dtype, pd.CategoricalDtype) and with_integers and column.cat.categories.dtype == "str":
+        return column if as_stored and not column.isna().all() else column.astype("str")
+    if as_stored and isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == "str":
         return column
     if column.dtype in ("object", "category", "string") or column.isna().all():
         return column.astype("str")

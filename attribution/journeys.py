@@ -309,7 +309,7 @@ def _order_ties(touches: pd.DataFrame, is_same: np.ndarray, entries: np.ndarray)
     sizes = np.diff(np.searchsorted(same, starts), append=len(same)) + 1
     place = _ranges(starts, sizes)
     tied = touches[["kind", "touch_id"]].take(entries[place])
-    kinds, names = pd.factorize(tied["kind"], sort=True)
+    kinds, names = pd.factorize(tied["kind"].astype("str"), sort=True)
     ids = tied["touch_id"] if is_integer_dtype(tied["touch_id"].dtype) else pd.factorize(tied["touch_id"], sort=True)[0]
     ordered = entries.copy()
     ordered[place] = entries[place][np.lexsort((ids, _kind_ranks(names)[kinds], np.repeat(starts, sizes)))]
@@ -420,7 +420,7 @@ def _check_options(linking: str, lookback_days: float | None, time_zone: str, co
 
 def _read_touches(frame, with_people: bool) -> pd.DataFrame:
     needed = ["touch_id", *(["person_id"] if with_people else []), "account_id", "campaign_id", "touched_at"]
-    touches = read_columns(frame, "touches", needed, ["kind", "joined_at", "modified_at"], with_integers=True)
+    touches = read_columns(frame, "touches", needed, ["kind", "joined_at", "modified_at"], as_stored=True)
     check_filled(touches, "touches", ["touch_id", "campaign_id", "touched_at"])
     check_unique(touches, "touches", "touch_id")
     return touches if "kind" in touches else touches.assign(kind=pd.Series(pd.NA, touches.index, "str"))
@@ -428,7 +428,7 @@ def _read_touches(frame, with_people: bool) -> pd.DataFrame:
 
 def _read_conversions(frame) -> pd.DataFrame:
     needed = ["conversion_id", "account_id", "person_id", "converted_at", "value"]
-    conversions = read_columns(frame, "conversions", needed, list(_MILESTONES), with_integers=True)
+    conversions = read_columns(frame, "conversions", needed, list(_MILESTONES), as_stored=True)
     check_filled(conversions, "conversions", ["conversion_id", "converted_at"])
     check_unique(conversions, "conversions", "conversion_id")
     check_values(conversions, "conversions")
@@ -440,7 +440,7 @@ def _read_conversions(frame) -> pd.DataFrame:
 def _read_roles(frame) -> pd.DataFrame:
     if frame is None:
         return pd.DataFrame({"opportunity_id": [], "person_id": []}, dtype="str")
-    roles = read_columns(frame, "contact_roles", ["opportunity_id", "person_id"], [], with_integers=True)
+    roles = read_columns(frame, "contact_roles", ["opportunity_id", "person_id"], [], as_stored=True)
     return check_filled(roles, "contact_roles", ["opportunity_id", "person_id"])
 
 

@@ -352,11 +352,12 @@ def empty_table(name: str) -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=about.dtype.type) for column, about in columns.items()})
 
 
-def as_pandas(frame, columns: list[str] | None = None) -> pd.DataFrame:
+def as_pandas(frame, columns: list[str] | None = None, coded: tuple[str, ...] = ()) -> pd.DataFrame:
     """Bring any frame with Arrow's interface (polars, DuckDB, pyarrow), or a path to Parquet, to pandas.
 
-    A path is of a file or of a folder of files. Of the columns named, those that are there are read, and no others; a
-    pandas frame passes through as it is. Days become midnights, integer ids with nulls pandas' nullable integers.
+    A path is of a file or of a folder of files. Of the columns named, those that are there are read, and no others;
+    text to be coded is read as categories; a pandas frame passes through as it is. Days become midnights, integer ids
+    with nulls pandas' nullable integers.
     Raises TypeError when the frame has no Arrow interface, TableError when there is no Parquet at the path.
 
     >>> import pyarrow
@@ -365,12 +366,14 @@ def as_pandas(frame, columns: list[str] | None = None) -> pd.DataFrame:
     """
     if isinstance(frame, pd.DataFrame):
         return frame
-    table = _read_parquet(frame, columns) if isinstance(frame, str | os.PathLike) else _as_arrow(frame, columns)
+    is_path = isinstance(frame, str | os.PathLike)
+    table = _read_parquet(frame, columns, coded) if is_path else _as_arrow(frame, columns)
     import pyarrow
     sparse = [at.name for at in table.schema
               if at.name.endswith("_id") and pyarrow.types.is_integer(at.type) and table[at.name].null_count]
-    dense = table.drop_columns(sparse).to_pandas(date_as_object=False)
-    return dense.assign(**{name: table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype()) for name in sparse})
+    keys = {name: table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype()) for name in sparse}
+    table = table.drop_columns(sparse)
+    return table.to_pandas(date_as_object=False, split_blocks=True, self_destruct=is_path).assign(**keys)
 
 
 def _as_arrow(frame, columns: list[str] | None):
@@ -391,11 +394,11 @@ def _among(names: list[str], columns: list[str] | None) -> list[str]:
     return [name for name in names if columns is None or name in columns]
 
 
-def _read_parquet(path: str | os.PathLike, columns: list[str] | None):
+def _read_parquet(path: str | os.PathLike, columns: list[str] | None, coded: tuple[str, ...]):
     import pyarrow
     import pyarrow.parquet
     try:
-        dataset = pyarrow.parquet.ParquetDataset(path)
+        dataset = pyarrow.parquet.ParquetDataset(path, read_dictionary=list(coded))
         return dataset.read(_among(dataset.schema.names, columns))
     except (OSError, pyarrow.ArrowInvalid) as error:
         raise TableError(f"{path}: cannot be read as Parquet. Name a Parquet file, or a folder of such files "

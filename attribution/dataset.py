@@ -112,7 +112,8 @@ def _is_reached(path: Path, since, until) -> bool:
 
 
 def _check_touches(frame) -> pd.DataFrame:
-    touches = read_columns(frame, "touches", NEEDED, WELCOME, with_integers=True)
+    touches = read_columns(frame, "touches", NEEDED, WELCOME, as_stored=True)
+    touches = touches.astype({column: "str" for column in touches.select_dtypes("category")})
     check_filled(touches, "touches", ["touch_id", "campaign_id", "touched_at"])
     check_unique(touches, "touches", "touch_id")
     return touches

@@ -155,7 +155,7 @@ def _give(database, name: str, given) -> None:
     else:
         import pyarrow
         database.register(f"given_{name}", pyarrow.table(as_pandas(given, _NEEDED[name] + _WELCOME[name])))
-    read_columns(database.view(f"given_{name}").limit(1), name, _NEEDED[name], _WELCOME[name], with_integers=True)
+    read_columns(database.view(f"given_{name}").limit(1), name, _NEEDED[name], _WELCOME[name], as_stored=True)
 
 
 def _window(database, lookback_days: float | None) -> tuple[np.datetime64, np.datetime64]:

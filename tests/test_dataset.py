@@ -51,7 +51,7 @@ def test_the_same_month_again_gives_the_same_bytes(tmp_path):
     assert files_of(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["pandas", "polars", "pyarrow"])
+@pytest.mark.parametrize("name", ["pandas", "categories", "polars", "pyarrow"])
 @pytest.mark.parametrize("is_integer", [False, True])
 def test_touches_come_back_as_they_were_given(tmp_path, name, is_integer):
     rows = touches_at("2026-02-01", "2026-02-02T10:00:00.000001", "2026-02-03").assign(
@@ -60,6 +60,8 @@ def test_touches_come_back_as_they_were_given(tmp_path, name, is_integer):
         rows = rows.assign(touch_id=[3, 1, 2], account_id=pd.Series([7, None, 2**40], dtype="Int64"))
     if name == "polars":
         given = pytest.importorskip("polars").from_pandas(rows)
+    elif name == "categories":
+        given = rows.astype({"kind": "category", "campaign_id": "category"})
     else:
         given = rows if name == "pandas" else pytest.importorskip("pyarrow").Table.from_pandas(rows)
     append_touches(given, tmp_path)

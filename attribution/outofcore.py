@@ -23,6 +23,7 @@ from attribution.models import Model
 from attribution.tables import TableError, as_pandas, empty_table, first_keys
 
 BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
+GOOD_TOUCHES, GOOD_PARTS = 2_000_000, 64             # smaller parts sort faster, more files are written slower
 N_AT_ONCE = 2                                        # parts under way
 _EARLIEST = -8_520_336_000_000_000                   # microseconds: the year 1700, which nanoseconds reach
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
@@ -223,7 +224,8 @@ def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership
 
 def _count_parts(n_touches: int, memory_gb: float) -> int:
     """Say into how many parts so many touches go, of which some are under way at once beside half a GB of libraries."""
-    return max(1, ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9)))
+    needed = ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9))
+    return max(1, needed, min(ceil(n_touches / GOOD_TOUCHES), GOOD_PARTS))
 
 
 def _check(database) -> None:

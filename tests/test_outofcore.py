@@ -284,4 +284,6 @@ def test_without_duckdb_it_says_what_to_install(monkeypatch, tmp_path):
 def test_more_touches_take_more_parts_and_more_memory_fewer(monkeypatch):
     monkeypatch.undo()
     assert outofcore._count_parts(0, 4) == outofcore._count_parts(1_000_000, 4) == 1
-    assert outofcore._count_parts(100_000_000, 4) > 2 * outofcore._count_parts(100_000_000, 16) > 2
+    assert outofcore._count_parts(100_000_000, 4) == 50                  # 2 million touches each
+    assert outofcore._count_parts(100_000_000, 1) == 64                  # 320 bytes a touch, of half a GB
+    assert outofcore._count_parts(1_000_000_000, 16) == 64 < outofcore._count_parts(1_000_000_000, 4)

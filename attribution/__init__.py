@@ -6,6 +6,7 @@ from importlib.metadata import version
 _HOMES = {
     "language": ["LANGUAGES", "use_language"],
     "tables": ["CRM", "SCHEMAS", "TableError"],
+    "dataset": ["append_touches", "read_touches"],
     "agreement": ["Agreement", "Hours", "Promise", "Stage", "month_days"],
     "agreement_file": ["read_agreement"],
     "drafting": ["check_agreement", "draft_agreement"],

@@ -1,0 +1,186 @@
+"""Touches on disk by month: appended whole months at a time, whatever happens to the job, and read by months."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from attribution.frames import check_filled, check_unique, read_columns
+from attribution.tables import TableError, as_pandas, empty_table
+
+NEEDED = ["touch_id", "person_id", "account_id", "campaign_id", "touched_at"]
+WELCOME = ["kind", "joined_at", "modified_at"]
+_MONTH, _FILE = "touched_month=", "touches.parquet"
+
+
+def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") -> pd.DataFrame:
+    """Write touches into a dataset of Parquet files, a file for each month (UTC) of touched_at.
+
+    A month is written whole: with on_repeat="refuse" months that are there already are refused, with "replace" each
+    month that the touches name takes the place of the one there, so that a month's export may be made again. Months get
+    their names, one by one, when all of them are on the disk: a job that is killed before that leaves the dataset as it
+    was, and what it leaves behind is cleared away by the next. A second job at the same time is refused.
+    Returns one row per month: touched_month (such as "2026-10"), n_touches, and n_replaced, the touches there before.
+    Raises TableError for touches that could not be attributed, ValueError for an argument or a repeated month.
+
+    >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
+    ...     "campaign_id": ["LinkedIn", "Guide"], "touched_at": pd.to_datetime(["2026-02-27", "2026-03-08"])})
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     append_touches(touches, folder)
+      touched_month  n_touches  n_replaced
+    0       2026-02          1           0
+    1       2026-03          1           0
+    """
+    if on_repeat not in ("refuse", "replace"):
+        raise ValueError(f"on_repeat: {on_repeat!r} is not one of refuse, replace")
+    touches, folder = _check_touches(touches), Path(folder)
+    month_of = touches["touched_at"].to_numpy("datetime64[us]").astype("datetime64[M]")
+    months = {str(month): touches[month_of == month] for month in np.unique(month_of)}
+    with _draft(folder) as draft:
+        there = {month: _count(folder / (_MONTH + month)) for month in months}
+        if on_repeat == "refuse":
+            _refuse_repeated(folder, there)
+        for month, rows in months.items():
+            _write(rows, draft / f"{month}.part")
+        for month in months:
+            _publish(draft / f"{month}.part", folder / (_MONTH + month))
+    said = {"touched_month": list(months), "n_touches": list(map(len, months.values())),
+            "n_replaced": [n or 0 for n in there.values()]}
+    return pd.DataFrame(said).astype({"touched_month": "str", "n_touches": "int64", "n_replaced": "int64"})
+
+
+def read_touches(folder: str | Path, since=None, until=None) -> pd.DataFrame:
+    """Read the touches of a dataset from one moment up to another (both included; None: no limit).
+
+    Returns the rows as append_touches was given them, months in order. Only the months that the moments reach are
+    opened. A moment without a zone is UTC.
+    Raises TableError when there is no such dataset.
+
+    >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
+    ...     "campaign_id": ["LinkedIn", "Guide"], "touched_at": pd.to_datetime(["2026-02-27", "2026-03-08"])})
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = append_touches(touches, folder)
+    ...     read_touches(folder, since="2026-03-01")["touch_id"].tolist()
+    ['guide']
+    """
+    since, until = _utc(since), _utc(until)
+    files = find_files(folder, "touches", since, until)
+    if isinstance(files, pd.DataFrame):
+        return files
+    rows = pd.concat([as_pandas(path, NEEDED + WELCOME) for path in files], ignore_index=True)
+    rows = rows if since is None else rows[rows["touched_at"] >= since]
+    return (rows if until is None else rows[rows["touched_at"] <= until]).reset_index(drop=True)
+
+
+def _utc(moment) -> pd.Timestamp | None:
+    if moment is None:
+        return None
+    moment = pd.Timestamp(moment)
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+
+
+def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = None,
+               until: pd.Timestamp | np.datetime64 | None = None) -> list[str] | pd.DataFrame:
+    """List the Parquet files of a path; of a dataset by months those that two moments (UTC) and the time between reach.
+
+    A table passes through; where no month is reached, the table has no rows. Raises TableError where there is no file.
+    """
+    if not isinstance(given, str | Path):
+        return given
+    if Path(given).is_dir():
+        files = [path for path in sorted(Path(given).rglob("*.parquet"))
+                 if not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)]
+    else:
+        files = [Path(path) for path in sorted(glob(str(given), recursive=True))]
+    if not files:
+        raise TableError(f"{name}: there is no Parquet file at {given}. Give a file, a folder or a pattern.")
+    chosen = [path for path in files if _is_reached(path, since, until)]
+    return [str(path) for path in chosen] if chosen else empty_table(name)
+
+
+def _is_reached(path: Path, since, until) -> bool:
+    """Tell whether a file may hold touches of the window: its folder's name says of which month it is."""
+    months = [part.removeprefix(_MONTH) for part in path.parts if part.startswith(_MONTH)]
+    return not months or ((since is None or str(since)[:7] <= months[-1]) and
+                          (until is None or months[-1] <= str(until)[:7]))
+
+
+def _check_touches(frame) -> pd.DataFrame:
+    touches = read_columns(frame, "touches", NEEDED, WELCOME, as_stored=True)
+    touches = touches.astype({column: "str" for column in touches.select_dtypes("category")})
+    check_filled(touches, "touches", ["touch_id", "campaign_id", "touched_at"])
+    check_unique(touches, "touches", "touch_id")
+    return touches
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """Give a place for files in the making, where no reader looks, to one job at a time, and clear it."""
+    draft = folder / ".draft"
+    draft.mkdir(parents=True, exist_ok=True)
+    with open(draft / "lock", "ab") as lock:
+        _take(lock, folder)
+        _sweep(draft)
+        try:
+            yield draft
+        finally:
+            _sweep(draft)
+
+
+def _take(lock, folder: Path) -> None:
+    if os.name != "posix":                           # no such lock there; nor can two jobs rename the same file
+        return
+    import fcntl
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ValueError(f"{folder}: another job is appending to it. Wait for its end, or stop it") from None
+
+
+def _sweep(draft: Path) -> None:
+    for left in draft.glob("*.part"):
+        left.unlink()
+
+
+def _count(month: Path) -> int | None:
+    """Count the touches of a month that is there; None where it is not."""
+    import pyarrow.parquet
+    files = sorted(month.glob("*.parquet"))
+    others = [path.name for path in files if path.name != _FILE]
+    if others:
+        raise ValueError(f"{month}: holds files of another's making (first: {others[0]}). Move them away, and append "
+                         "their touches")
+    return pyarrow.parquet.read_metadata(files[0]).num_rows if files else None
+
+
+def _refuse_repeated(folder: Path, there: Mapping[str, int | None]) -> None:
+    repeated = [month for month, n in there.items() if n is not None]
+    if repeated:
+        raise ValueError(f"touches: {len(repeated):,} of {len(there):,} months are in {folder} already (first: "
+                         f"{', '.join(repeated[:3])}). Leave them out, or have them written again with "
+                         'on_repeat="replace"')
+
+
+def _write(rows: pd.DataFrame, path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+    with open(path, "wb") as file:
+        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(rows, preserve_index=False), file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _publish(draft: Path, month: Path) -> None:
+    """Put a finished file into its month, by a rename in the place of the one there; to the disk with both folders."""
+    month.mkdir(exist_ok=True)
+    os.replace(draft, month / _FILE)
+    for folder in (month, month.parent) if os.name == "posix" else ():
+        held = os.open(folder, os.O_RDONLY)
+        os.fsync(held)
+        os.close(held)

@@ -1,0 +1,258 @@
+"""Larger than memory: the same kernel over parts of the touches that DuckDB cuts.
+
+A conversion's credit depends on the touches that link to it alone. So the conversions are dealt out by what links them,
+each part gets every touch that one of its conversions asks for, and the parts' sums, in whole cents, add up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+
+from attribution import credit
+from attribution.dataset import NEEDED, WELCOME, find_files
+from attribution.frames import read_columns
+from attribution.journeys import DAY_MICROSECONDS
+from attribution.models import Model
+from attribution.tables import TableError, as_pandas, empty_table, first_keys
+
+BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
+GOOD_TOUCHES, GOOD_PARTS = 2_000_000, 64             # smaller parts sort faster, more files are written slower
+N_AT_ONCE = 2                                        # parts under way
+_EARLIEST = -8_520_336_000_000_000                   # microseconds: the year 1700, which nanoseconds reach
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
+_NEEDED = {"touches": NEEDED,
+           "conversions": ["conversion_id", "account_id", "person_id", "converted_at", "value"],
+           "contact_roles": ["opportunity_id", "person_id"]}
+_MEMBERSHIP = ["joined_at", "modified_at"]
+_WELCOME = {"touches": WELCOME,
+            "conversions": ["lead_created_at", "lead_person_id", "opportunity_created_at"], "contact_roles": []}
+
+#: The columns of ids that are compared with each other: all text, or all integers.
+_ALIKE = [[("touches", "account_id"), ("conversions", "account_id")],
+          [("touches", "person_id"), ("conversions", "person_id"), ("conversions", "lead_person_id"),
+           ("contact_roles", "person_id")],
+          [("conversions", "conversion_id"), ("contact_roles", "opportunity_id")]]
+
+#: Each conversion with its part and how it is linked; the accounts and people asked for, with their parts; campaigns.
+_LINKS = """
+CREATE VIEW links AS
+SELECT *, (CASE WHEN by_person THEN hash(person_id) WHEN by_role OR account_id IS NULL THEN hash(conversion_id)
+           ELSE hash(account_id) END % {n_parts})::INTEGER AS part
+FROM (SELECT *, person_id IS NOT NULL AS by_person, person_id IS NULL AND {by_role} AS by_role FROM conversions);
+
+CREATE TABLE accounts AS
+SELECT account_id, part, (row_number() OVER ())::INTEGER AS code
+FROM (SELECT DISTINCT account_id, part FROM links WHERE NOT by_person AND NOT by_role AND account_id IS NOT NULL);
+
+CREATE TABLE people AS
+SELECT person_id, list(DISTINCT part) FILTER (part IS NOT NULL) AS parts, (row_number() OVER ())::INTEGER AS code
+FROM (SELECT person_id, part FROM links WHERE by_person
+      UNION ALL SELECT lead_person_id, NULL FROM links WHERE lead_person_id IS NOT NULL
+      UNION ALL SELECT contact_roles.person_id, part FROM contact_roles JOIN links ON opportunity_id = conversion_id
+                WHERE by_role)
+GROUP BY person_id;
+
+CREATE TABLE campaigns AS
+SELECT campaign_id, campaign_id::VARCHAR AS name, (row_number() OVER ())::INTEGER - 1 AS code
+FROM (SELECT DISTINCT campaign_id FROM touches WHERE campaign_id IS NOT NULL);
+"""
+_BY_ROLE = {"account": "false", "role": "true",
+            "hybrid": "conversion_id IN (SELECT opportunity_id FROM contact_roles)"}
+
+#: What each part is given; ids that link become codes, null where nobody asks for them.
+_PARTS = {
+    "touches": """
+SELECT touch_id, accounts.code AS account_id, {person} AS person_id, campaigns.code AS campaign_id, touched_at{more},
+       {part} AS part
+FROM touches {joined} LEFT JOIN campaigns USING (campaign_id)""",
+    "conversions": """
+SELECT links.* EXCLUDE (by_person, by_role) REPLACE (
+       accounts.code AS account_id, people.code AS person_id, leads.code AS lead_person_id)
+FROM links LEFT JOIN accounts USING (account_id, part) LEFT JOIN people USING (person_id)
+           LEFT JOIN people AS leads ON lead_person_id = leads.person_id""",
+    "contact_roles": """
+SELECT opportunity_id, people.code AS person_id, part
+FROM contact_roles JOIN links ON opportunity_id = conversion_id
+                   JOIN people ON contact_roles.person_id = people.person_id
+WHERE by_role""",
+}
+_BY_ACCOUNT = {"person": "NULL::INTEGER", "part": "accounts.part", "joined": "JOIN accounts USING (account_id)"}
+_BY_PERSON = {"person": "people.code", "part": "unnest(list_distinct(list_append(people.parts, accounts.part)))",
+              "joined": "LEFT JOIN accounts USING (account_id) LEFT JOIN people USING (person_id)"}
+
+
+def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,
+                       contact_roles=None, *, linking: str = "hybrid", lookback_days: float | None = 365,
+                       time_zone: str = "UTC", to_the_cent: bool = True, memory_gb: float = 4) -> pd.DataFrame:
+    """Set models side by side, by campaign, from touches in Parquet files that need not fit in memory.
+
+    touches: a file, a folder (also one of append_touches, of which only the months that the look-back reaches are
+    opened), or a pattern such as "touches/*.parquet"; conversions and contact_roles: tables, or such paths.
+    Returns the rows of credit.credit_by_campaign with the same options, to the cent. Touches are read, and checked,
+    only where they lie within the look-back of some conversion and have an account or person that one asks for. They
+    are cut into parts in a temporary folder (TMPDIR sets its place), which takes about their own room; an account with
+    all its touches, or a deal with its people's, has to fit into memory (memory_gb).
+    Raises what credit.credit_by_campaign raises, TableError also for files that cannot be read, and ImportError without
+    DuckDB, which attribution-kit[large] brings along.
+    """
+    if not memory_gb > 0:
+        raise ValueError(f"memory_gb: {memory_gb!r} is not a number of gigabytes above 0")
+    options = {"linking": linking, "lookback_days": lookback_days, "time_zone": time_zone,
+               "to_the_cent": to_the_cent}
+    roles = None if contact_roles is None else empty_table("contact_roles")
+    nothing = credit.credit_by_campaign(empty_table("touches"), empty_table("conversions"), models, roles, **options)
+    with TemporaryDirectory(prefix="attribution-") as name:
+        folder = Path(name)
+        with _database(folder, memory_gb) as database:
+            _open(database, touches, conversions, contact_roles, lookback_days)
+            campaigns = _cut(database, folder, linking, memory_gb, with_membership=isinstance(models, Mapping))
+        work = partial(_credit_part, folder, models=models, is_role=roles is not None, **options)
+        parts = sorted(path.name for path in (folder / "conversions").glob("part=*"))
+        with ThreadPoolExecutor(N_AT_ONCE) as pool:
+            return _add_up([nothing, *pool.map(work, parts)], campaigns)
+
+
+@contextmanager
+def _database(folder: Path, memory_gb: float) -> Iterator:
+    """Open a DuckDB of its own, within half of the memory: its limit does not bind all that it takes."""
+    try:
+        import duckdb
+    except ImportError:
+        raise ImportError("attribution.outofcore: needs DuckDB. Install it: pip install 'attribution-kit[large]'"
+                          ) from None
+    config = {"memory_limit": f"{memory_gb / 2}GB", "temp_directory": str(folder / "spilled"),
+              "preserve_insertion_order": False}
+    with duckdb.connect(config=config) as database:
+        try:
+            yield database
+        except duckdb.Error as error:
+            raise TableError(" ".join(str(error).split())) from None
+
+
+def _open(database, touches, conversions, contact_roles, lookback_days: float | None) -> None:
+    """Make views of the three tables: touches within the look-back, ids that are compared of one type."""
+    roles = empty_table("contact_roles") if contact_roles is None else contact_roles
+    _give(database, "conversions", find_files(conversions, "conversions"))
+    _give(database, "contact_roles", find_files(roles, "contact_roles"))
+    window = _window(database, lookback_days)
+    _give(database, "touches", find_files(touches, "touches", *window))
+    types = {column: kind for alike in _ALIKE for kind in [_type_of(database, alike)] for column in alike}
+    for name in _NEEDED:
+        database.execute(f"CREATE VIEW {name} AS SELECT {_select(database, name, types)} FROM given_{name}"
+                         + (f" WHERE {_within(database, *window)}" if name == "touches" else ""))
+
+
+def _give(database, name: str, given) -> None:
+    """Make a view of a list of Parquet files or of a table, checked for the columns and their types."""
+    if isinstance(given, list):
+        database.read_parquet(given, union_by_name=True).create_view(f"given_{name}")
+    else:
+        import pyarrow
+        database.register(f"given_{name}", pyarrow.table(as_pandas(given, _NEEDED[name] + _WELCOME[name])))
+    read_columns(database.view(f"given_{name}").limit(1), name, _NEEDED[name], _WELCOME[name], as_stored=True)
+
+
+def _window(database, lookback_days: float | None) -> tuple[np.datetime64, np.datetime64]:
+    """Give the first and the last moment (UTC) that may count; a local day begins up to 25 hours before its end."""
+    kind = "TIMESTAMPTZ" if _is_zoned(_types(database, "given_conversions")["converted_at"]) else "TIMESTAMP"
+    [(first, last)] = database.execute(f"SELECT epoch_us(min(converted_at)::{kind}), "
+                                       f"epoch_us(max(converted_at)::{kind}) FROM given_conversions").fetchall()
+    first, last = (_EARLIEST, _EARLIEST) if first is None else (first, last)
+    longest = first - _EARLIEST if lookback_days is None else int(lookback_days + 2) * DAY_MICROSECONDS
+    return np.datetime64(max(first - longest, _EARLIEST), "us"), np.datetime64(last + 1, "us")
+
+
+def _within(database, since: np.datetime64, until: np.datetime64) -> str:
+    """Say in SQL, so that DuckDB can skip what lies outside, that a touch is of the window or has no time."""
+    kind = _types(database, "given_touches")["touched_at"]
+    since, until = (f"'{moment}{'+00' if _is_zoned(kind) else ''}'::{kind}" for moment in (since, until))
+    return f"touched_at BETWEEN {since} AND {until} OR touched_at IS NULL"
+
+
+def _is_zoned(kind: str) -> bool:
+    return kind in ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS")
+
+
+def _types(database, view: str) -> dict[str, str]:
+    relation = database.view(view)
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
+def _type_of(database, alike: list[tuple[str, str]]) -> str:
+    """Find the type in which to compare ids: integers, or text where no column has integers."""
+    found = {}
+    for name, column in alike:
+        kind = _types(database, f"given_{name}").get(column)
+        if kind and database.execute(f"SELECT 1 FROM given_{name} WHERE {column} IS NOT NULL LIMIT 1").fetchall():
+            found.setdefault("BIGINT" if kind in _INTEGERS else "VARCHAR", f"{name}: {column}")
+    if len(found) == 2:
+        raise TableError(f"{found['BIGINT']} is an integer, not text as in {found['VARCHAR']}. Read ids alike in all "
+                         "tables, as text where some look like no numbers.")
+    return next(iter(found), "VARCHAR")
+
+
+def _select(database, name: str, types: dict[tuple[str, str], str]) -> str:
+    given = _types(database, f"given_{name}")
+    own = {column: kind for (table, column), kind in types.items() if table == name}
+    chosen = [column for column in _NEEDED[name] + _WELCOME[name] if column in given or column in own]
+    return ", ".join(f"{column if column in given else 'NULL'}::{own[column]} AS {column}" if column in own else column
+                     for column in chosen)
+
+
+def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership: bool) -> pd.Series:
+    """Write the rows of each part into files of its own, and return the campaigns by their codes."""
+    _check(database)
+    columns = _types(database, "touches")
+    n_kinds = "count(DISTINCT kind)" if "kind" in columns else "0"
+    [(n_touches, n_kinds)] = database.execute(f"SELECT count(*), {n_kinds} FROM touches").fetchall()
+    database.execute(_LINKS.format(n_parts=_count_parts(n_touches, memory_gb), by_role=_BY_ROLE[linking]))
+    more = (["kind"] if n_kinds > 1 else []) + [name for name in _MEMBERSHIP if with_membership and name in columns]
+    names = {"more": "".join(f", {name}" for name in more),
+             **(_BY_PERSON if database.execute("SELECT 1 FROM people LIMIT 1").fetchall() else _BY_ACCOUNT)}
+    for name, rows in _PARTS.items():
+        database.execute(f"COPY ({rows.format(**names)}) TO '{folder / name}' "
+                         "(FORMAT parquet, PARTITION_BY part, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1)")
+    return database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
+
+
+def _count_parts(n_touches: int, memory_gb: float) -> int:
+    """Say into how many parts so many touches go, of which some are under way at once beside half a GB of libraries."""
+    needed = ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9))
+    return max(1, needed, min(ceil(n_touches / GOOD_TOUCHES), GOOD_PARTS))
+
+
+def _check(database) -> None:
+    """Refuse what would be overlooked part by part: a deal that stands twice, a role of nobody or nothing."""
+    [(n, n_ids)] = database.execute("SELECT count(*), count(DISTINCT conversion_id) FROM conversions").fetchall()
+    repeated = "SELECT conversion_id FROM conversions GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
+    if n_ids < n and len(ids := database.execute(repeated).df()):
+        raise TableError(f"conversions: conversion_id is not unique ({first_keys(ids['conversion_id'])}). Correct "
+                         "those rows or leave them out.")
+    for column in _NEEDED["contact_roles"]:
+        [(n, n_filled)] = database.execute(f"SELECT count(*), count({column}) FROM contact_roles").fetchall()
+        if n_filled < n:
+            raise TableError(f"contact_roles: {column} is empty in {n - n_filled:,} of {n:,} rows. Correct those rows "
+                             "or leave them out.")
+
+
+def _credit_part(folder: Path, part: str, *, models, is_role: bool, **options) -> pd.DataFrame:
+    paths = {name: folder / name / part for name in _PARTS}
+    touches, conversions, roles = (path if path.exists() else empty_table(name) for name, path in paths.items())
+    return credit.credit_by_campaign(touches, conversions, models, roles if is_role else None, **options)
+
+
+def _add_up(parts: list[pd.DataFrame], campaigns: pd.Series) -> pd.DataFrame:
+    """Add the parts' rows by model and campaign, in cents, models in their order and what is unattributed last."""
+    rows = pd.concat(parts, ignore_index=True)
+    rows["credit"] = (rows["credit"] * 100).round().astype("int64")
+    added = rows.groupby(["model", "campaign_id"], dropna=False, sort=False, as_index=False).sum()
+    order = added["model"].map({model: i for i, model in enumerate(rows["model"].unique())})
+    added = added.assign(credit=added["credit"] / 100, campaign_id=added["campaign_id"].map(campaigns).astype("str"))
+    return added.assign(order=order).sort_values(["order", "campaign_id"], ignore_index=True).drop(columns="order")

@@ -1,0 +1,189 @@
+"""Touches by month: whole months, whatever happens to the job that writes them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution import append_touches, dataset, read_touches
+from attribution.tables import TableError
+
+
+def touches_at(*moments, first=0):
+    return pd.DataFrame({"touch_id": [f"t{first + i}" for i in range(len(moments))], "person_id": "Ann",
+                         "account_id": "Acme", "campaign_id": "Web",
+                         "touched_at": pd.to_datetime(list(moments), utc=True, format="ISO8601").as_unit("us")})
+
+
+def files_of(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
+
+
+def test_append_writes_a_file_for_each_month_of_utc(tmp_path):
+    rows = touches_at("2026-02-28T23:59:59.999999", "2026-03-01", "2026-03-31T23:00:00-02:00")
+    assert append_touches(rows, tmp_path).values.tolist() == [["2026-02", 1, 0], ["2026-03", 1, 0], ["2026-04", 1, 0]]
+    assert sorted(files_of(tmp_path)) == [f"touched_month=2026-{month}/touches.parquet" for month in ("02", "03", "04")]
+    assert append_touches(rows.head(0), tmp_path).empty
+
+
+def test_a_repeated_month_is_refused_or_replaced_whole(tmp_path):
+    append_touches(touches_at("2026-02-01", "2026-03-01", "2026-03-02"), tmp_path)
+    before, again = files_of(tmp_path), touches_at("2026-03-05", "2026-04-01", first=9)
+    with pytest.raises(ValueError, match=r"^touches: 1 of 2 months are in .* already \(first: 2026-03\)\. Leave them"):
+        append_touches(again, tmp_path)
+    assert files_of(tmp_path) == before
+    said = append_touches(again, tmp_path, on_repeat="replace")
+    assert said.values.tolist() == [["2026-03", 1, 2], ["2026-04", 1, 0]]
+    assert read_touches(tmp_path)["touch_id"].tolist() == ["t0", "t9", "t10"]
+
+
+def test_the_same_month_again_gives_the_same_bytes(tmp_path):
+    rows = touches_at("2026-02-01", "2026-03-01")
+    append_touches(rows, tmp_path)
+    before = files_of(tmp_path)
+    append_touches(rows, tmp_path, on_repeat="replace")
+    assert files_of(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["pandas", "categories", "polars", "pyarrow"])
+@pytest.mark.parametrize("is_integer", [False, True])
+def test_touches_come_back_as_they_were_given(tmp_path, name, is_integer):
+    rows = touches_at("2026-02-01", "2026-02-02T10:00:00.000001", "2026-02-03").assign(
+        kind=["response", None, "membership"], account_id=["Acme", None, "Bolt"])
+    if is_integer:
+        rows = rows.assign(touch_id=[3, 1, 2], account_id=pd.Series([7, None, 2**40], dtype="Int64"))
+    if name == "polars":
+        given = pytest.importorskip("polars").from_pandas(rows)
+    elif name == "categories":
+        given = rows.astype({"kind": "category", "campaign_id": "category"})
+    else:
+        given = rows if name == "pandas" else pytest.importorskip("pyarrow").Table.from_pandas(rows)
+    append_touches(given, tmp_path)
+    pd.testing.assert_frame_equal(read_touches(tmp_path), rows, check_like=True)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.lists(st.datetimes(pd.Timestamp("2025-11-01"), pd.Timestamp("2026-03-01")), max_size=12),
+       st.datetimes(pd.Timestamp("2025-11-01"), pd.Timestamp("2026-03-01")), st.integers(0, 60))
+def test_read_gives_what_lies_between_two_moments(tmp_path_factory, moments, since, days):
+    folder, until = tmp_path_factory.mktemp("touches"), since + pd.Timedelta(days=days)
+    append_touches(touches_at("2025-10-31", *moments), folder)
+    expected = sorted(f"t{i}" for i, moment in enumerate(moments, 1) if since <= moment <= until)
+    assert sorted(read_touches(folder, since, until)["touch_id"]) == expected
+    assert len(read_touches(folder)) == len(moments) + 1
+
+
+def test_read_opens_the_months_of_the_window_alone(tmp_path):
+    append_touches(touches_at("2026-01-31", "2026-02-01", "2026-02-28T23:59", "2026-03-01"), tmp_path)
+    for month in ("2026-01", "2026-03"):
+        (tmp_path / f"touched_month={month}" / "touches.parquet").write_bytes(b"no Parquet at all")
+    assert len(read_touches(tmp_path, "2026-02-01", "2026-02-28T23:59:59")) == 2
+    assert len(read_touches(tmp_path, "2026-02-02", pd.Timestamp("2026-03-01T01:59", tz="Europe/Helsinki"))) == 1
+    with pytest.raises(TableError, match="2026-03"):
+        read_touches(tmp_path, "2026-02-01", "2026-03-01")
+    with pytest.raises(TableError, match="there is no Parquet file at"):
+        read_touches(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"campaign_id": None}, "touches: campaign_id is empty in 2 of 2 rows"),
+    ({"touched_at": pd.NaT}, "touches: touched_at is empty in 2 of 2 rows"),
+    ({"touch_id": "t"}, "touches: touch_id is not unique in 2 of 2 rows"),
+    ({"touched_at": "2026-02-01"}, "touches: touched_at is str, not a time"),
+])
+def test_touches_that_could_not_be_attributed_are_refused(tmp_path, change, message):
+    with pytest.raises(TableError, match=message):
+        append_touches(touches_at("2026-02-01", "2026-03-01").assign(**change), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_append_refuses_an_unknown_option_and_a_month_of_anothers_making(tmp_path):
+    with pytest.raises(ValueError, match="on_repeat: 'append' is not one of refuse, replace"):
+        append_touches(touches_at("2026-02-01"), tmp_path, on_repeat="append")
+    (tmp_path / "touched_month=2026-02").mkdir()
+    (tmp_path / "touched_month=2026-02" / "part-0.parquet").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"holds files of another's making \(first: part-0.parquet\)"):
+        append_touches(touches_at("2026-02-01"), tmp_path, on_repeat="replace")
+
+
+KILLED = """
+import os, signal, sys
+import pandas as pd
+from attribution import append_touches, dataset
+write, publish = dataset._write, dataset._publish
+def die(*arguments):
+    os.kill(os.getpid(), signal.SIGKILL)
+def write_half(rows, path):
+    write(rows, path)
+    if rows["touched_at"].dt.month.iloc[0] == 3:
+        os.truncate(path, 100)
+        die()
+if sys.argv[2] == "writing":
+    dataset._write = write_half
+if sys.argv[2] == "publishing":
+    dataset._publish = die
+append_touches(pd.read_parquet(sys.argv[3]), sys.argv[1], on_repeat="replace")
+"""
+
+
+@pytest.mark.parametrize("moment", ["writing", "publishing"])
+def test_a_killed_append_leaves_the_dataset_as_it_was_and_the_next_one_clears_up(tmp_path, moment):
+    folder, rows = tmp_path / "data", touches_at("2026-02-05", "2026-03-05", "2026-04-05", first=9)
+    append_touches(touches_at("2026-02-01", "2026-03-01"), folder)
+    before = files_of(folder)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    run = subprocess.run([sys.executable, "-c", KILLED, folder, moment, tmp_path / "rows.parquet"], check=False)
+    assert run.returncode == -signal.SIGKILL
+    assert files_of(folder) == before and read_touches(folder)["touch_id"].tolist() == ["t0", "t1"]
+    assert list((folder / ".draft").glob("*.part"))
+    append_touches(rows, folder, on_repeat="replace")
+    assert not list((folder / ".draft").glob("*.part"))
+    assert read_touches(folder)["touch_id"].tolist() == ["t9", "t10", "t11"]
+
+
+def test_an_append_killed_at_any_moment_leaves_whole_months(tmp_path):
+    folder, rows = tmp_path / "data", pd.concat([
+        touches_at(*[f"2026-{month:02}-05"] * 20_000, first=month * 100_000) for month in range(1, 7)])
+    old = rows.assign(campaign_id="old")
+    append_touches(old, folder)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    for milliseconds in (0, 30, 60, 120):
+        job = subprocess.Popen([sys.executable, "-c", KILLED, folder, "never", tmp_path / "rows.parquet"])
+        while job.poll() is None and not list((folder / ".draft").glob("*.part")):
+            time.sleep(0.001)
+        time.sleep(milliseconds / 1000)
+        job.kill()
+        job.wait()
+        found = read_touches(folder)
+        assert found.groupby(found["touched_at"].dt.month)["campaign_id"].agg(["size", "nunique"]).values.tolist() == [
+            [20_000, 1]] * 6
+        append_touches(old, folder, on_repeat="replace")
+
+
+def test_a_second_append_at_the_same_time_is_refused(tmp_path):
+    with dataset._draft(tmp_path) as draft:
+        (draft / "2026-02.part").write_bytes(b"half")
+        with pytest.raises(ValueError, match="another job is appending to it"):
+            append_touches(touches_at("2026-02-01"), tmp_path)
+        assert (draft / "2026-02.part").exists()
+    assert os.listdir(tmp_path) == [".draft"] and not list(tmp_path.rglob("*.part"))
+
+
+def test_a_full_disk_leaves_the_dataset_as_it_was(tmp_path, monkeypatch):
+    append_touches(touches_at("2026-02-01"), tmp_path)
+    before, write = files_of(tmp_path), dataset._write
+
+    def fail(rows, path):
+        write(rows, path)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(dataset, "_write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        append_touches(touches_at("2026-02-05", "2026-03-05"), tmp_path, on_repeat="replace")
+    assert files_of(tmp_path) == before and not list(tmp_path.rglob("*.part"))

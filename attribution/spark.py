@@ -123,13 +123,14 @@ def _link_conversions(conversions: DataFrame, roles: DataFrame | None, linking: 
 def _link_touches(touches: DataFrame, conversions: DataFrame, roles: DataFrame | None) -> DataFrame:
     """List each touch under every link of a kind asked for; without one only where a fault in it is to be found."""
     asked = {row[0] for row in conversions.select(F.substring("link", 1, 1)).distinct().collect()} - {None}
-    none = F.array().cast("array<string>")
-    links = [none, *(F.array(_name_link(kind, column)) for kind, column in (
-        (_PERSON, "person_id"), (_ACCOUNT, "account_id")) if kind in asked)]
+    links = [_name_link(kind, column) for kind, column in ((_PERSON, "person_id"), (_ACCOUNT, "account_id"))
+             if kind in asked]
     if _DEAL in asked and roles is not None:
         touches = touches.join(_list_deals(conversions, roles), "person_id", "left")
-        links.append(F.coalesce("deals", none))
-    linked = touches.withColumn("link", F.explode_outer(F.array_compact(F.concat(*links))))
+        listed = F.concat(F.array(*links), F.coalesce("deals", F.array().cast("array<string>")))
+    else:
+        listed = F.array(*links).cast("array<string>")
+    linked = touches.withColumn("link", links[0] if asked in ({_PERSON}, {_ACCOUNT}) else F.explode_outer(listed))
     if _DEAL in asked or len(asked) > 1:             # a group may hold the touch more than once
         under = F.coalesce(F.concat("link", F.lit(" ")), F.lit(""))
         linked = linked.withColumn("touch_id", F.concat(under, "touch_id"))
@@ -149,7 +150,7 @@ def _name_link(kind: str, column: str) -> Column:
 
 def _apply(work: Callable, touches: DataFrame, conversions: DataFrame, n_groups: int | None, schema: str) -> DataFrame:
     """Let the touches and conversions of each group meet."""
-    n_groups = _count_groups(touches) if n_groups is None else n_groups
+    n_groups = _count_groups(touches, n_groups)
     sides = [side.withColumn("group", F.pmod(F.xxhash64(F.coalesce("link", key)), F.lit(n_groups))).groupBy("group")
              for side, key in ((touches, "touch_id"), (conversions, "conversion_id"))]
     with warnings.catch_warnings():                  # of pandas 3, which nothing here crosses over in
@@ -157,8 +158,12 @@ def _apply(work: Callable, touches: DataFrame, conversions: DataFrame, n_groups:
         return sides[0].cogroup(sides[1]).applyInArrow(work, schema)
 
 
-def _count_groups(frame: DataFrame) -> int:
-    return GROUPS_PER_PARTITION * int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+def _count_groups(frame: DataFrame, n_groups: int | None) -> int:
+    if n_groups is None:
+        return GROUPS_PER_PARTITION * int(frame.sparkSession.conf.get("spark.sql.shuffle.partitions"))
+    if isinstance(n_groups, bool) or not isinstance(n_groups, int) or n_groups < 1:
+        raise ValueError(f"n_groups: {n_groups!r} is not a whole number from 1")
+    return n_groups
 
 
 def _read(table: pa.Table) -> pa.Table:

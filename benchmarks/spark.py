@@ -24,13 +24,13 @@ with met as (
            pow(2, (touched - last) / (30 * 86400e6)) as decay
     from (
         select c.conversion_id, c.value, t.campaign_id, t.touched,
-               row_number() over (journey order by t.touched, t.touch_id) as position,
-               count(*) over journey as n, max(t.touched) over journey as last
+               row_number() over (partition by c.conversion_id order by t.touched, t.touch_id) as position,
+               count(*) over (partition by c.conversion_id) as n,
+               max(t.touched) over (partition by c.conversion_id) as last
         from (select *, unix_micros(converted_at) as high, unix_micros(date_trunc('day', converted_at))
                         - {LOOKBACK_DAYS} * 86400000000 as low from conversions) c
         join (select *, unix_micros(touched_at) as touched from touches) t
-          on t.account_id = c.account_id and t.touched between c.low and c.high
-        window journey as (partition by c.conversion_id))),
+          on t.account_id = c.account_id and t.touched between c.low and c.high)),
 shares as (
     select campaign_id, value, double(position = 1) as first_touch, double(position = n) as last_touch,
            1 / n as linear, decay / sum(decay) over (partition by conversion_id) as time_decay,
@@ -54,7 +54,7 @@ def start_spark():
 def write_parquet(table, folder: Path) -> str:
     """Write a table as several files, as a cluster would have it."""
     folder.mkdir()
-    rows = pa.Table.from_pandas(table, preserve_index=False)
+    rows = pa.Table.from_pandas(table.astype({"person_id": "str"}), preserve_index=False)
     size = -(-len(rows) // N_FILES)
     for i in range(N_FILES):
         pa.parquet.write_table(rows.slice(i * size, size), folder / f"{i}.parquet")

@@ -1,0 +1,57 @@
+"""Spark on two cores of this machine, for the tests that need it; visibly skipped where it cannot be had."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+JAVAS = ("/usr/lib/jvm/*", "/opt/java/*", "/Library/Java/JavaVirtualMachines/*/Contents/Home")
+OPTIONS = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
+           "spark.sql.shuffle.partitions": "4", "spark.ui.showConsoleProgress": "false", "spark.log.level": "OFF"}
+
+
+def find_java():
+    """Find a Java that Spark 4 runs on (17 to 25): JAVA_HOME, the one on the path, or one installed beside it."""
+    homes = [os.environ.get("JAVA_HOME"), *_homes()]
+    return next((home for home in homes if home and 17 <= _version(Path(home, "bin", "java")) <= 25), None)
+
+
+def _homes():
+    path = subprocess.run(["sh", "-c", "readlink -f $(command -v java)"], capture_output=True, text=True, check=False)
+    yield str(Path(path.stdout.strip()).parents[1]) if path.stdout.strip() else None
+    for pattern in JAVAS:
+        yield from sorted(map(str, Path("/").glob(pattern[1:])))
+
+
+def _version(java):
+    if not java.is_file():
+        return 0
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(\d+)', said)
+    return int(found[1]) if found else 0
+
+
+def start_spark():
+    """Start Spark, or skip and say what is missing."""
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: uv pip install -r requirements-spark.lock")
+    home = find_java()
+    if home is None:
+        pytest.skip("Spark needs Java 17 to 25: on Debian or Ubuntu, sudo apt install openjdk-17-jre-headless")
+    os.environ |= {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable}
+    return sql.SparkSession.builder.master("local[2]").config(map=OPTIONS).getOrCreate()
+
+
+def to_spark(spark, table):
+    """Bring a pandas table to Spark, also where a column is all null."""
+    types = pa.schema([(name, _type(name, kind)) for name, kind in table.dtypes.items()])
+    return spark.createDataFrame(pa.Table.from_pandas(table, types, preserve_index=False))
+
+
+def _type(name, kind):
+    if name.endswith("_at"):
+        return pa.timestamp("us", str(kind.tz) if getattr(kind, "tz", None) else None)
+    return pa.float64() if name == "value" else pa.string()

@@ -20,7 +20,7 @@ DIGITS = 12                                          # of an effect: the last on
 BLOCK = 250                                          # rows at a time
 DRAWS = 100                                          # of the chain at a time
 MAX_PLAYERS = 20                                     # 2^20 coalitions
-_COUNTS = ("n_converted", "n_ended", "cents", "n_negative")
+COUNTS = ("n", "n_converted", "n_ended", "cents", "n_negative")   # of transitions
 _COLUMNS = ("conversion_id", "campaign_id", "position", "n_touches", "value")
 _NO_PATHS = pd.DataFrame({"conversion_id": pd.Series(dtype="str"), "campaign_id": pd.Series(dtype="str"),
                           "position": pd.Series(dtype=int), "n_touches": pd.Series(dtype=int),
@@ -64,10 +64,11 @@ def markov(paths, order: int = 1, on_too_many: str = "raise") -> pd.DataFrame:
 def count_transitions(paths) -> pd.DataFrame:
     """Count all that the Markov chain of order 1 is fitted to.
 
-    Returns one row per event, campaign_id and next_campaign_id, of four events: a path begins with a campaign, steps from
-    it to the next, ends with it, meets it at all. n counts them; of ends and meetings n_converted those of converted
-    paths, and of ends n_ended those of converted and lost ones, cents their money and n_negative the paths of less
-    than nothing. The counts of parts of the paths, each path whole in one part, add up to those of all.
+    Returns one row per event, campaign_id and next_campaign_id, of four events: a path begins with a campaign, steps
+    from it to the next, ends with it, meets it at all. n counts them; of ends and meetings n_converted those of
+    converted paths, and of ends n_ended those of converted and lost ones, cents the money of converted ones and
+    n_negative the paths whose value is below zero. The counts of parts of the paths, each path whole in one part, add
+    up to those of all.
     Raises TableError for paths that cannot be read.
 
     >>> paths = pd.DataFrame({"conversion_id": "1", "campaign_id": ["A", "B"], "value": 5.0, "position": [1, 2],
@@ -86,12 +87,12 @@ def count_transitions(paths) -> pd.DataFrame:
         pd.DataFrame({"event": "step", "code": pairs // max(n, 1), "next": pairs % max(n, 1), "n": n_steps}),
         pd.DataFrame({"event": "end", "code": every, **_count_ends(walks)}),
         pd.DataFrame({"event": "meet", "code": every, "n": met["n_paths"], "n_converted": met["n_converted"]})])
-    rows = rows[rows["n"] > 0].reindex(columns=["event", "code", "next", "n", *_COUNTS]).reset_index(drop=True)
+    rows = rows[rows["n"] > 0].reindex(columns=["event", "code", "next", *COUNTS]).reset_index(drop=True)
     names = {f"{place}campaign_id": walks.campaigns.astype("str").take(rows[column].fillna(-1).astype(int),
                                                                        fill_value=np.nan)
              for place, column in (("", "code"), ("next_", "next"))}
     return pd.DataFrame({"event": rows["event"].astype("str"), **names,
-                         **{count: rows[count].fillna(0).astype(np.int64) for count in ("n", *_COUNTS)}})
+                         **{count: rows[count].fillna(0).astype(np.int64) for count in COUNTS}})
 
 
 def solve_transitions(counts: pd.DataFrame, on_too_many: str = "raise") -> pd.DataFrame:

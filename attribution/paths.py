@@ -39,7 +39,7 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     >>> paths[["conversion_id", "outcome"]].to_numpy().tolist()
     [['deal', 'converted'], ['account:Bolt', 'lost']]
     """
-    _check_days(min_age_days=min_age_days, fit_days=fit_days)
+    check_days(min_age_days=min_age_days, fit_days=fit_days)
     how = {"linking": linking, "lookback_days": lookback_days, "time_zone": time_zone}
     touches, conversions = touches[touches["touched_at"] <= as_of], conversions[conversions["converted_at"] <= as_of]
     won = build_journeys(touches, conversions, contact_roles, **how)
@@ -81,7 +81,8 @@ def _leave_fresh_ends(paths: pd.DataFrame, ripe_until: pd.Timestamp) -> pd.DataF
     return left.assign(n_touches=n_touches).reset_index(drop=True)
 
 
-def _check_days(**days: float) -> None:
+def check_days(**days: float) -> None:
+    """Refuse a negative number of days."""
     for name, value in days.items():
         if not value >= 0:
             raise ValueError(f"{name}: {value!r} is not a number of days from 0")

@@ -37,7 +37,7 @@ def _version(java):
 
 def start_spark():
     """Start Spark, or skip and say what is missing."""
-    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: uv pip install -r requirements-spark.lock")
+    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: requirements-spark.lock has it")
     home = find_java()
     if home is None:
         pytest.skip("Spark needs Java 17 to 25: on Debian or Ubuntu, sudo apt install openjdk-17-jre-headless")
@@ -46,12 +46,15 @@ def start_spark():
 
 
 def to_spark(spark, table):
-    """Bring a pandas table to Spark, also where a column is all null."""
-    types = pa.schema([(name, _type(name, kind)) for name, kind in table.dtypes.items()])
-    return spark.createDataFrame(pa.Table.from_pandas(table, types, preserve_index=False))
+    """Bring a pandas table to Spark, also where a column is all null; naive times as TIMESTAMP_NTZ."""
+    types = {name: _type(name, kind) for name, kind in table.dtypes.items()}
+    rows = pa.Table.from_pandas(table, pa.schema([(name, kind[0]) for name, kind in types.items()]),
+                                preserve_index=False)
+    return spark.createDataFrame(rows, ", ".join(f"{name} {kind[1]}" for name, kind in types.items()))
 
 
 def _type(name, kind):
     if name.endswith("_at"):
-        return pa.timestamp("us", str(kind.tz) if getattr(kind, "tz", None) else None)
-    return pa.float64() if name == "value" else pa.string()
+        zone = getattr(kind, "tz", None)
+        return pa.timestamp("us", zone and str(zone)), "timestamp" if zone else "timestamp_ntz"
+    return (pa.float64(), "double") if name == "value" else (pa.string(), "string")

@@ -2,8 +2,6 @@
 
 import contextlib
 import io
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -16,9 +14,10 @@ from companies import make_company, tables
 from pandas.testing import assert_frame_equal
 from sparks import start_spark, to_spark
 
-from attribution import credit
+from attribution import credit, path_models
 from attribution.journeys import LINKINGS
 from attribution.models import time_decay
+from attribution.paths import build_paths
 from attribution.tables import TableError
 
 ROOT = Path(__file__).parents[1]
@@ -39,10 +38,9 @@ def cluster(spark):
     return module
 
 
-@pytest.fixture(params=["UTC", HELSINKI, NEW_YORK])
+@pytest.fixture(autouse=True)
 def session_zone(request, spark):
-    spark.conf.set("spark.sql.session.timeZone", request.param)
-    return request.param
+    spark.conf.set("spark.sql.session.timeZone", getattr(request, "param", NEW_YORK))
 
 
 def frames(spark, *several):
@@ -70,7 +68,8 @@ def clocks_change(seed=5):
     return touches, conversions, roles
 
 
-@pytest.mark.parametrize("linking", LINKINGS)
+@pytest.mark.parametrize(("session_zone", "linking"), [
+    ("UTC", "hybrid"), (HELSINKI, "hybrid"), (NEW_YORK, "role"), (HELSINKI, "account")], indirect=["session_zone"])
 def test_credit_is_that_of_one_machine(spark, cluster, session_zone, linking):
     touches, conversions, roles = clocks_change()
     how = {"linking": linking, "time_zone": HELSINKI, "lookback_days": 30}
@@ -95,8 +94,7 @@ def test_credit_of_small_companies_is_the_oracles(spark, cluster, seed):
             for row in found.itertuples()} == cents
 
 
-@pytest.mark.parametrize("n_touches", [0, 1, 2])
-@pytest.mark.parametrize("n_conversions", [0, 1, 2])
+@pytest.mark.parametrize(("n_touches", "n_conversions"), [(0, 0), (0, 2), (1, 0), (1, 1), (2, 2)])
 def test_credit_of_next_to_nothing(spark, cluster, n_touches, n_conversions):
     touches, conversions, _ = tables(make_company(3, n_touches, n_conversions, 0))
     found = collect(cluster.credit_by_campaign(*frames(spark, touches, conversions), ["linear"], n_groups=2))
@@ -120,14 +118,10 @@ def many_touches():
     return touches, conversions
 
 
-def every_other(journeys):
-    """Weigh the odd positions alone: a user's own model."""
-    return (journeys.position % 2).astype(float)
-
-
 def test_credit_of_one_large_account_by_models_of_ones_own(spark, cluster):
     touches, conversions = many_touches()
-    models = {"own": every_other, "week": partial(time_decay, half_life_days=7), "plain": "linear"}
+    models = {"own": lambda journeys: (journeys.position % 2).astype(float), "plain": "linear",
+              "week": partial(time_decay, half_life_days=7)}
     found = collect(cluster.credit_by_campaign(*frames(spark, touches, conversions), models))
     assert set(found["model"]) == set(models)
     assert_frame_equal(found, on_one_machine(touches, conversions, models))
@@ -140,11 +134,14 @@ def test_credit_by_memberships_reads_when_they_were_joined(spark, cluster):
     assert_frame_equal(found, on_one_machine(touches, conversions, models))
 
 
+@pytest.mark.parametrize("session_zone", [HELSINKI, NEW_YORK], indirect=True)
 def test_times_without_a_zone_are_utc_in_any_session(spark, cluster, session_zone):
     touches, conversions, _ = clocks_change(7)
     naive = [table.assign(**{column: table[column].dt.tz_localize(None) for column in table if column.endswith("_at")})
              for table in (touches, conversions)]
-    found = collect(cluster.credit_by_campaign(*frames(spark, *naive), time_zone=NEW_YORK, n_groups=3))
+    met, converted = frames(spark, *naive)
+    assert met.schema["touched_at"].dataType.simpleString() == "timestamp_ntz"
+    found = collect(cluster.credit_by_campaign(met, converted, time_zone=NEW_YORK, n_groups=3))
     assert_frame_equal(found, on_one_machine(touches, conversions, time_zone=NEW_YORK))
 
 
@@ -163,6 +160,23 @@ def test_credit_moves_only_the_columns_that_a_group_reads_and_the_touches_once(s
     schemas = [line for line in plan.splitlines() if "ReadSchema" in line and "touch_id" in line]
     assert len(schemas) == 1
     assert all(column not in schemas[0] for column in ("notes", "person_id", "joined_at", "modified_at"))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("linking", ["hybrid", "account"])
+def test_markov_is_that_of_one_machine(spark, cluster, seed, linking):
+    company = make_company(seed, 200, 30, 5)
+    touches, conversions, roles = tables(company)
+    conversions = conversions.assign(value=conversions["value"].abs() if seed % 2 else conversions["value"],
+                                     person_id=conversions["person_id"].where(seed < 2))
+    pipeline = conversions[::5].assign(conversion_id="open" + conversions["conversion_id"])
+    how = {"as_of": pd.Timestamp("2026-10-26 12:00", tz="UTC"), "linking": linking, "time_zone": HELSINKI,
+           "lookback_days": 100, "min_age_days": 2}
+    expected = path_models.markov(build_paths(touches, conversions, roles, pipeline=pipeline, **how))
+    met, converted, in_role, to_come = frames(spark, touches, conversions, roles, pipeline)
+    found = cluster.markov(met, converted, in_role, pipeline=to_come, n_groups=3, **how)
+    assert len(expected) == 4 and expected["removal_effect"].notna().any()
+    assert_frame_equal(found, expected)
 
 
 def touch(**other):

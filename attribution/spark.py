@@ -6,14 +6,17 @@ shuffled once, and only sums leave a group. Times are integers before Python see
 changes nothing.
 """
 
+import sys
 import warnings
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from operator import or_
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, GroupedData, PandasCogroupedOps
+from pyspark.errors import PythonException
+from pyspark.sql import Column, DataFrame, GroupedData, PandasCogroupedOps, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, NullType, NumericType, StringType, TimestampNTZType, TimestampType
 
@@ -32,6 +35,7 @@ _CONVERSIONS = ("conversion_id", "account_id", "person_id", "converted_at", "val
 _MILESTONES = ("lead_created_at", "lead_person_id", "opportunity_created_at")
 _ROLES = ("opportunity_id", "person_id")
 _PERSON, _ACCOUNT, _DEAL = "p", "a", "d"             # the first letter of a link
+_TABLE_ERROR = "attribution.tables.TableError: "
 _UTC = pa.timestamp("us", "UTC")
 _SUMS = "model string, campaign_id string, cents long, n_conversions long"
 _MET = "person_id string, converted_at long"
@@ -93,6 +97,27 @@ def markov(touches: DataFrame, conversions: DataFrame, contact_roles: DataFrame 
     counts = won.unionByName(_in_arrow(units, lambda rows: _count_units(rows, fit, how), _COUNTS))
     total = counts.groupBy(*_EVENT).agg(*[F.sum(name).alias(name) for name in COUNTS])
     return solve_transitions(total.toArrow().to_pandas(), on_too_many)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Credit campaigns from Parquet to Parquet: what spark-submit is given to run."""
+    parser = ArgumentParser(prog="attribution.spark", description="Set models side by side, by campaign, on Spark.")
+    for name in ("touches", "conversions", "out"):
+        parser.add_argument(name, help="Parquet: a path or an address that Spark knows")
+    parser.add_argument("--contact-roles", help="Parquet too")
+    parser.add_argument("--models", nargs="+", metavar="MODEL", help="all but position_based where left out")
+    parser.add_argument("--linking", default="hybrid")
+    parser.add_argument("--lookback-days", type=lambda text: None if text == "none" else int(text), default=365)
+    parser.add_argument("--time-zone", default="UTC")
+    parser.add_argument("--n-groups", type=int)
+    given = vars(parser.parse_args(arguments))
+    read, out = SparkSession.builder.appName("attribution").getOrCreate().read.parquet, given.pop("out")
+    tables = {name: path and read(path) for name in ("touches", "conversions", "contact_roles")
+              for path in [given.pop(name)]}
+    try:
+        credit_by_campaign(**tables, **given).write.parquet(out)
+    except (ValueError, PythonException) as error:
+        sys.exit("attribution.spark: " + str(error).strip().splitlines()[-1].removeprefix(_TABLE_ERROR))
 
 
 def _sum_group(met: pa.Table, converted: pa.Table, how: dict) -> pa.Table:
@@ -192,8 +217,8 @@ def _typed(column: Column, kind: DataType, table: str, name: str) -> Column:
 
 def _count_micros(column: Column) -> Column:
     """Count the microseconds of a time without a zone by its clock: every cast of it asks for the session's zone."""
-    return (F.unix_date(F.to_date(column)) * F.lit(86_400_000_000) + F.hour(column) * F.lit(3_600_000_000)
-            + F.minute(column) * F.lit(60_000_000) + (F.date_part(F.lit("SECOND"), column) * 1_000_000).cast("long"))
+    minutes = (F.unix_date(F.to_date(column)).cast("long") * 24 + F.hour(column)) * 60 + F.minute(column)
+    return minutes * 60_000_000 + (F.date_part(F.lit("SECOND"), column) * 1_000_000).cast("long")
 
 
 def _link(touches: DataFrame, conversions: DataFrame, roles: DataFrame | None,
@@ -289,3 +314,7 @@ def _read(table: pa.Table) -> pa.Table:
 def _to_arrow(table: pd.DataFrame) -> pa.Table:
     kinds = [(name, pa.int64() if kind.kind == "i" else pa.string()) for name, kind in table.dtypes.items()]
     return pa.Table.from_pandas(table, pa.schema(kinds), preserve_index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -37,12 +37,18 @@ def _version(java):
 
 def start_spark():
     """Start Spark, or skip and say what is missing."""
-    sql = pytest.importorskip("pyspark.sql", reason="PySpark is not installed: requirements-spark.lock has it")
+    need_spark()
+    from pyspark.sql import SparkSession
+    return SparkSession.builder.master("local[2]").config(map=OPTIONS).getOrCreate()
+
+
+def need_spark():
+    """Let Spark find Java and this Python, or skip and say what is missing."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed: requirements-spark.lock has it")
     home = find_java()
     if home is None:
         pytest.skip("Spark needs Java 17 to 25: on Debian or Ubuntu, sudo apt install openjdk-17-jre-headless")
     os.environ |= {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable}
-    return sql.SparkSession.builder.master("local[2]").config(map=OPTIONS).getOrCreate()
 
 
 def to_spark(spark, table):

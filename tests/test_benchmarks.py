@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sparks import need_spark
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 
@@ -25,3 +26,9 @@ def test_benchmark_prints_its_table(name, arguments):
 def test_markov_benchmark_agrees_with_brute_force():
     *_, row = table_of("markov.py", "3000", "40")
     assert row[1] == "40" and float(row[-1]) < 1e-12
+
+
+def test_spark_benchmark_holds_its_credit_against_sql():
+    need_spark()
+    header, _, sql, ours = table_of("spark.py", "2000", "1")
+    assert [row[0] for row in (sql, ours)] == ["Spark's SQL", "attribution.spark"] and len(header) == len(ours) == 3

@@ -20,6 +20,7 @@ DIGITS = 12                                          # of an effect: the last on
 BLOCK = 250                                          # rows at a time
 DRAWS = 100                                          # of the chain at a time
 MAX_PLAYERS = 20                                     # 2^20 coalitions
+COUNTS = ("n", "n_converted", "n_ended", "cents", "n_negative")   # of transitions
 _COLUMNS = ("conversion_id", "campaign_id", "position", "n_touches", "value")
 _NO_PATHS = pd.DataFrame({"conversion_id": pd.Series(dtype="str"), "campaign_id": pd.Series(dtype="str"),
                           "position": pd.Series(dtype=int), "n_touches": pd.Series(dtype=int),
@@ -49,12 +50,66 @@ def markov(paths, order: int = 1, on_too_many: str = "raise") -> pd.DataFrame:
     >>> markov(paths)["removal_effect"].round(9).tolist()
     [0.5, 1.0, 1.0]
     """
+    _check_order(order)
+    if order == 1:
+        return solve_transitions(count_transitions(paths), on_too_many)
     walks = _leave_too_many(_read_walks(paths), on_too_many)
     chain = _build_chain(walks, order)
     own = [np.flatnonzero(chain.campaign == code) for code in range(len(walks.campaigns))]
     met = np.arange(len(walks.campaigns))
     return pd.DataFrame({"campaign_id": pd.Series(walks.campaigns, dtype="str"), **_count_met(walks, met, met),
                          **_name_effects(_removal_effects(chain, own))})
+
+
+def count_transitions(paths) -> pd.DataFrame:
+    """Count all that the Markov chain of order 1 is fitted to.
+
+    Returns one row per event, campaign_id and next_campaign_id, of four events: a path begins with a campaign, steps
+    from it to the next, ends with it, meets it at all. n counts them; of ends and meetings n_converted those of
+    converted paths, and of ends n_ended those of converted and lost ones, cents the money of converted ones and
+    n_negative the paths whose value is below zero. The counts of parts of the paths, each path whole in one part, add
+    up to those of all.
+    Raises TableError for paths that cannot be read.
+
+    >>> paths = pd.DataFrame({"conversion_id": "1", "campaign_id": ["A", "B"], "value": 5.0, "position": [1, 2],
+    ...     "n_touches": 2, "outcome": "converted"})
+    >>> count_transitions(paths)[["event", "campaign_id", "next_campaign_id", "n", "cents"]].to_numpy().tolist()
+    [['begin', 'A', nan, 1, 0], ['step', 'A', 'B', 1, 0], ['end', 'B', nan, 1, 500], ['meet', 'A', nan, 1, 0], \
+['meet', 'B', nan, 1, 0]]
+    """
+    walks = _read_walks(paths)
+    n, to, every = len(walks.campaigns), np.flatnonzero(~walks.is_first), np.arange(len(walks.campaigns))
+    pairs, n_steps = np.unique(walks.code[to - 1] * np.int64(n) + walks.code[to], return_counts=True)
+    begin = np.bincount(walks.code[walks.is_first], minlength=n)
+    met = _count_met(walks, every, every)
+    rows = pd.concat([
+        pd.DataFrame({"event": "begin", "code": every, "n": begin}),
+        pd.DataFrame({"event": "step", "code": pairs // max(n, 1), "next": pairs % max(n, 1), "n": n_steps}),
+        pd.DataFrame({"event": "end", "code": every, **_count_ends(walks)}),
+        pd.DataFrame({"event": "meet", "code": every, "n": met["n_paths"], "n_converted": met["n_converted"]})])
+    rows = rows[rows["n"] > 0].reindex(columns=["event", "code", "next", *COUNTS]).reset_index(drop=True)
+    names = {f"{place}campaign_id": walks.campaigns.astype("str").take(rows[column].fillna(-1).astype(int),
+                                                                       fill_value=np.nan)
+             for place, column in (("", "code"), ("next_", "next"))}
+    return pd.DataFrame({"event": rows["event"].astype("str"), **names,
+                         **{count: rows[count].fillna(0).astype(np.int64) for count in COUNTS}})
+
+
+def solve_transitions(counts: pd.DataFrame, on_too_many: str = "raise") -> pd.DataFrame:
+    """Give the removal effects of the chain of order 1 that counts of transitions make.
+
+    Returns what markov returns for the paths that count_transitions has counted.
+    Raises ValueError for too many campaigns.
+    """
+    by_event = {event: counts[counts["event"] == event] for event in ("begin", "step", "end", "meet")}
+    met = by_event["meet"].sort_values("campaign_id", ignore_index=True)
+    if on_too_many not in ("raise", "leave_out"):
+        raise ValueError(f"on_too_many: {on_too_many!r} is not one of raise, leave_out")
+    if on_too_many == "leave_out" and len(met) > MAX_CAMPAIGNS:
+        return solve_transitions(counts.head(0))
+    effects = _removal_effects(_chain_of_counts(by_event, met["campaign_id"]), [np.array([i]) for i in range(len(met))])
+    return pd.DataFrame({"campaign_id": met["campaign_id"], "n_paths": met["n"], "n_converted": met["n_converted"],
+                         **_name_effects(effects)})
 
 
 def markov_tree(paths, campaigns: pd.DataFrame, order: int = 1, on_orphan: str = "raise",
@@ -337,22 +392,50 @@ class _Chain:
     can_end: np.ndarray                              # by state: a path has come to an end, there or further on
 
 
-def _build_chain(walks: _Walks, order: int) -> _Chain:
+def _check_order(order: int) -> None:
     if isinstance(order, bool | float) or order not in ORDERS:
         raise ValueError(f"order: {order!r} is not one of {', '.join(map(str, ORDERS))}")
+
+
+def _build_chain(walks: _Walks, order: int) -> _Chain:
+    _check_order(order)
     states, at = np.unique(_state_codes(walks, order), return_inverse=True)
     n = len(states)
     last, won = at[walks.is_last], walks.is_converted
     to = np.flatnonzero(~walks.is_first)
     steps = sparse.coo_array((np.ones(len(to)), (at[to - 1], at[to])), (n, n)).tocsr()
-    ended = np.bincount(last, walks.is_ended, n)
+    ends = np.stack([np.bincount(last, weights, n) for weights in (won, won * walks.money)], axis=1)
+    return _fit_chain(steps, np.bincount(last, walks.is_ended, n), ends, np.bincount(at[walks.is_first], minlength=n),
+                      (states % (len(walks.campaigns) + 1) - 1).astype(np.int64))
+
+
+def _chain_of_counts(by_event: dict[str, pd.DataFrame], campaigns: pd.Series) -> _Chain:
+    n, end, step = len(campaigns), by_event["end"], by_event["step"]
+    code = {event: find_rows(rows["campaign_id"], campaigns) for event, rows in by_event.items()}
+    to = find_rows(step["next_campaign_id"], campaigns)
+    steps = sparse.coo_array((step["n"].to_numpy(float), (code["step"], to)), (n, n)).tocsr()
+    money = end["cents"] * (end["n_negative"].sum() == 0)
+    ends = np.stack([np.bincount(code["end"], weights, n) for weights in (end["n_converted"], money)], axis=1)
+    return _fit_chain(steps, np.bincount(code["end"], end["n_ended"], n), ends,
+                      np.bincount(code["begin"], by_event["begin"]["n"], n), np.arange(n))
+
+
+def _count_ends(walks: _Walks) -> dict[str, np.ndarray]:
+    last, n = walks.code[walks.is_last], len(walks.campaigns)
+    cents = np.zeros(n, np.int64)
+    np.add.at(cents, last, walks.cents * walks.is_converted)
+    counted = {"n": None, "n_converted": walks.is_converted, "n_ended": walks.is_ended, "n_negative": walks.cents < 0}
+    return {name: np.bincount(last, which, n).astype(np.int64) for name, which in counted.items()} | {"cents": cents}
+
+
+def _fit_chain(steps: sparse.csr_array, ended: np.ndarray, ends: np.ndarray, first: np.ndarray,
+               campaign: np.ndarray) -> _Chain:
+    """Turn counts of steps, of ends and of what converts (and its money), and of beginnings into chances."""
     can_end = _can_end(steps, ended > 0)
     steps = steps @ sparse.diags_array(can_end.astype(float))
     share = 1 / np.maximum(steps.sum(axis=1) + ended, 1)
-    ends = np.stack([np.bincount(last, weights, n) for weights in (won, won * walks.money)], axis=1)
-    first = np.bincount(at[walks.is_first], minlength=n)
-    return _Chain(sparse.diags_array(share) @ steps, ends * share[:, None], first / max(first.sum(), 1),
-                  (states % (len(walks.campaigns) + 1) - 1).astype(np.int64), can_end)
+    return _Chain(sparse.diags_array(share) @ steps, ends * share[:, None], first / max(first.sum(), 1), campaign,
+                  can_end)
 
 
 def _effects_of_draws(walks: _Walks, drawn: np.ndarray) -> np.ndarray:

@@ -39,21 +39,36 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     >>> paths[["conversion_id", "outcome"]].to_numpy().tolist()
     [['deal', 'converted'], ['account:Bolt', 'lost']]
     """
-    _check_days(min_age_days=min_age_days, fit_days=fit_days)
+    check_days(min_age_days=min_age_days, fit_days=fit_days)
     how = {"linking": linking, "lookback_days": lookback_days, "time_zone": time_zone}
     touches, conversions = touches[touches["touched_at"] <= as_of], conversions[conversions["converted_at"] <= as_of]
-    first = as_of - pd.Timedelta(days=fit_days)
     won = build_journeys(touches, conversions, contact_roles, **how)
-    at = won["converted_at"] > first
-    converted = won[at & (won["n_touches"] > 0)].assign(outcome="converted")
     units = _find_units(touches, conversions, _meet_people(conversions, contact_roles, won))
-    ends = units.groupby("unit", as_index=False).agg({"touched_at": "max", "account_id": "first", "person_id": "first"})
-    ends = ends[ends["touched_at"] > first].rename(columns={"unit": "conversion_id", "touched_at": "converted_at"})
-    rest = build_journeys(units, ends.assign(value=0.0), **how | {"linking": "account"})
     to_come = _find_open(units, conversions, contact_roles, pipeline)
-    rest = rest.assign(outcome=np.where(is_in(rest["conversion_id"], to_come), "open", "lost"))
-    paths = pd.concat([converted, rest], ignore_index=True).astype({"outcome": "str"})
-    return _leave_fresh_ends(paths, as_of - pd.Timedelta(days=min_age_days))
+    fit = {"as_of": as_of, "min_age_days": min_age_days, "fit_days": fit_days}
+    return pd.concat([end_won(won, **fit), end_units(units, to_come, **fit, **how | {"linking": "account"})],
+                     ignore_index=True)
+
+
+def end_won(won: pd.DataFrame, *, as_of: pd.Timestamp, min_age_days: float, fit_days: float) -> pd.DataFrame:
+    """Make paths of the journeys of conversions: those of the last fit_days that any touch reaches."""
+    at = won["converted_at"] > as_of - pd.Timedelta(days=fit_days)
+    converted = won[at & (won["n_touches"] > 0)].assign(outcome=pd.Series("converted", won.index, "str"))
+    return _leave_fresh_ends(converted, as_of - pd.Timedelta(days=min_age_days))
+
+
+def end_units(units: pd.DataFrame, to_come: pd.Series, *, as_of: pd.Timestamp, min_age_days: float, fit_days: float,
+              **how) -> pd.DataFrame:
+    """Make paths of touches that no conversion followed, one for each unit; those of units to come are open.
+
+    `units` are touches with the column unit, which says whose each is; `how` is what build_journeys takes.
+    """
+    ends = units.groupby("unit", as_index=False).agg({"touched_at": "max", "account_id": "first", "person_id": "first"})
+    ends = ends[ends["touched_at"] > as_of - pd.Timedelta(days=fit_days)].rename(
+        columns={"unit": "conversion_id", "touched_at": "converted_at"})
+    rest = build_journeys(units, ends.assign(value=0.0), **how)
+    outcome = pd.Series(np.where(is_in(rest["conversion_id"], to_come), "open", "lost"), rest.index, "str")
+    return _leave_fresh_ends(rest.assign(outcome=outcome), as_of - pd.Timedelta(days=min_age_days))
 
 
 def _leave_fresh_ends(paths: pd.DataFrame, ripe_until: pd.Timestamp) -> pd.DataFrame:
@@ -66,7 +81,8 @@ def _leave_fresh_ends(paths: pd.DataFrame, ripe_until: pd.Timestamp) -> pd.DataF
     return left.assign(n_touches=n_touches).reset_index(drop=True)
 
 
-def _check_days(**days: float) -> None:
+def check_days(**days: float) -> None:
+    """Refuse a negative number of days."""
     for name, value in days.items():
         if not value >= 0:
             raise ValueError(f"{name}: {value!r} is not a number of days from 0")

@@ -5,12 +5,22 @@ midnight without a zone, money is euros and cents as float in the agreement's on
 """
 
 import os
+import sys
 from dataclasses import dataclass, field, fields
 from functools import cache
 
 import numpy as np
 import pandas as pd
-import pandera.pandas as pa
+
+# Where PySpark is installed, pandera imports all of it, which takes seconds and warns, and binds Spark to 127.0.0.1.
+_LOCAL_IP = os.environ.get("SPARK_LOCAL_IP")
+sys.modules.setdefault("pyspark.pandas", None)
+import pandera.pandas as pa  # noqa: E402
+
+if sys.modules["pyspark.pandas"] is None:
+    del sys.modules["pyspark.pandas"]
+if _LOCAL_IP is None:
+    os.environ.pop("SPARK_LOCAL_IP", None)
 
 UTC = pd.DatetimeTZDtype("us", "UTC")
 DAY = "datetime64[us]"

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "attribution"
 #: A module imports only from those before it.
 ORDER = ["language", "tables", "frames", "dataset", "agreement", "agreement_file", "drafting", "clock", "sources",
          "world", "simulate", "campaigns", "costs", "entries", "segments", "funnel", "journeys", "models", "paths",
-         "path_models", "credit", "outofcore", "roi", "intervals", "months", "cohorts", "draws", "worth", "steps",
+         "path_models", "credit", "spark", "outofcore", "roi", "intervals", "months", "cohorts", "draws", "worth", "steps",
          "promises", "sla", "returned", "silence", "planning", "comparisons", "sensitivity", "hazard",
          "study", "restated", "rejudged", "sentences", "sla_sentences", "change_sentences",
          "interval_sentences", "model_sentences", "study_sentences", "canvas", "showing", "figures",

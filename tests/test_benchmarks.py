@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sparks import need_spark
 
 from attribution.sources import read_export
 
@@ -42,3 +43,9 @@ def test_reading_benchmark_writes_the_memberships_again_as_others(tmp_path):
     other = after[len(before):2 * len(before)].reset_index(drop=True)
     assert other["LeadId"].equals(before["LeadId"]) and not (other["CampaignId"] == before["CampaignId"]).any()
     assert set(other["CampaignId"]) <= set(read_export(export)["Campaign"]["Id"])
+
+
+def test_spark_benchmark_holds_its_credit_against_sql():
+    need_spark()
+    header, _, sql, ours = table_of("spark.py", "2000", "1")
+    assert [row[0] for row in (sql, ours)] == ["Spark's SQL", "attribution.spark"] and len(header) == len(ours) == 3

@@ -12,6 +12,7 @@ from attribution import path_models
 from attribution.journeys import JourneyArrays
 from attribution.models import shapley
 from attribution.path_models import (
+    count_transitions,
     explain_effects,
     markov,
     markov_tree,
@@ -19,6 +20,7 @@ from attribution.path_models import (
     sample_shapley_rates,
     shapley_rates,
     share_by_effect,
+    solve_transitions,
 )
 from attribution.tables import TableError
 
@@ -454,3 +456,21 @@ def test_sample_shapley_rates_halve_their_error_with_four_times_the_orders():
         ("AB", "converted"), ("AC", "lost"), ("B", "converted"), ("C", "lost"), ("ABC", "converted"), ("A", "lost"))])
     few, many = (sample_shapley_rates(paths, n_orders=n, seed=2)["standard_error"] for n in (1000, 4000))
     assert (many / few).tolist() == pytest.approx([0.5] * 3, abs=0.05)
+
+
+def test_counts_of_parts_of_the_paths_add_up_to_those_of_all():
+    random = np.random.default_rng(4)
+    sizes = random.integers(1, 6, 60)
+    path = np.repeat(np.arange(60), sizes)
+    paths = pd.DataFrame({
+        "conversion_id": path.astype(str), "campaign_id": random.choice([*"ABCDE"], len(path)),
+        "n_touches": sizes[path],
+        "position": np.concatenate([np.arange(1, size + 1) for size in sizes]),
+        "value": random.integers(0, 10**6, 60)[path] / 100,
+        "outcome": random.choice(["converted", "lost", "open"], 60)[path]})
+    parts = pd.concat([count_transitions(paths[path % 3 == part]) for part in range(3)])
+    summed = parts.groupby(["event", "campaign_id", "next_campaign_id"], as_index=False, dropna=False).sum()
+    assert len(summed) < len(parts)
+    assert_frame_equal(solve_transitions(summed), markov(paths))
+    one_below = paths.assign(value=paths["value"].mask(path == 0, -1.0))
+    assert solve_transitions(count_transitions(one_below))["removal_effect_value"].isna().all()

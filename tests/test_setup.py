@@ -20,7 +20,14 @@ import attribution
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCK = (ROOT / "requirements.lock").read_text(encoding="utf-8")
-LOCKED = [Requirement(line.rstrip(" \\")) for line in LOCK.splitlines() if line and not line.startswith(" ")]
+SPARK_LOCK = (ROOT / "requirements-spark.lock").read_text(encoding="utf-8")
+
+
+def pins_of(lock):
+    return [Requirement(line.rstrip(" \\")) for line in lock.splitlines() if line and not line.startswith(" ")]
+
+
+LOCKED = pins_of(LOCK)
 
 
 @pytest.fixture
@@ -32,21 +39,34 @@ def run():
 
 
 def wanted():
-    extras = PROJECT["optional-dependencies"].values()
+    extras = [needs for extra, needs in PROJECT["optional-dependencies"].items() if extra != "spark"]
     return [Requirement(text) for text in [*PROJECT["dependencies"], *(text for extra in extras for text in extra)]]
 
 
+def not_held(needs, lock):
+    pins = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in pins_of(lock)}
+    return [str(need) for need in needs if pins.get(canonicalize_name(need.name), "0") not in need.specifier]
+
+
 def test_lock_holds_everything_wanted_within_its_range():
-    pins = {canonicalize_name(pin.name): str(pin.specifier).removeprefix("==") for pin in LOCKED}
     assert len(wanted()) > 20
-    assert [str(need) for need in wanted() if pins.get(canonicalize_name(need.name), "0") not in need.specifier] == []
+    assert not_held(wanted(), LOCK) == []
 
 
-def test_lock_has_a_hash_for_every_package_and_names_no_host():
-    packages = re.split(r"^(?=\S)", LOCK, flags=re.MULTILINE)[1:]
-    assert len(packages) == len(LOCKED) > 100
+def test_spark_has_a_lock_of_its_own_and_is_not_in_the_newcomers():
+    spark = [Requirement(text) for text in PROJECT["optional-dependencies"]["spark"]]
+    assert [need.name for need in spark] == ["pyspark"]
+    assert not_held(spark, SPARK_LOCK) == []
+    assert {"pyspark", "py4j"} == {pin.name for pin in pins_of(SPARK_LOCK)}
+    assert not {"pyspark", "py4j"} & {pin.name for pin in LOCKED}
+
+
+@pytest.mark.parametrize(("lock", "at_least"), [(LOCK, 100), (SPARK_LOCK, 2)], ids=["lock", "spark"])
+def test_lock_has_a_hash_for_every_package_and_names_no_host(lock, at_least):
+    packages = re.split(r"^(?=\S)", lock, flags=re.MULTILINE)[1:]
+    assert len(packages) == len(pins_of(lock)) >= at_least
     assert [package for package in packages if not re.search(r"--hash=sha256:[0-9a-f]{64}", package)] == []
-    assert not re.search(r"://|--(extra-)?index|--find-links|@ ", LOCK)
+    assert not re.search(r"://|--(extra-)?index|--find-links|@ ", lock)
 
 
 def test_installed_packages_are_those_of_the_lock():
@@ -146,4 +166,6 @@ def test_ci_runs_the_commands_that_the_readme_gives():
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     subprocess.run(["bash", "-n", script], check=True)
-    assert script.read_text(encoding="utf-8").splitlines()[-2:] == ["python3 run.py report", "python3 run.py test"]
+    lines = script.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("python3 ")] == ["python3 run.py report", "python3 run.py test"]
+    assert lines[-1] == "python3 run.py test"

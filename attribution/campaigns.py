@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from attribution.tables import TableError, check_table, first_keys, look_up
+from attribution.tables import TableError, as_pandas, check_table, first_keys, look_up
 
 _ON_ORPHAN = ("raise", "leave_out")
 
@@ -122,8 +122,8 @@ def climb_tree(rows: pd.DataFrame, campaigns: pd.DataFrame, depth: int, on_orpha
     return rows.assign(campaign_id=place.fillna(rows["campaign_id"]).astype("str"))
 
 
-def roll_up(figures: pd.DataFrame, ancestors: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Add to each campaign's own figures those of all campaigns below it.
+def roll_up(figures, ancestors, columns: list[str]) -> pd.DataFrame:
+    """Add to each campaign's own figures, in any frame, those of all campaigns below it.
 
     Returns the figures with `<column>_with_children` for each column asked for: own + all descendants', a blank counted
     as 0. A campaign not among the figures has none of its own.
@@ -133,6 +133,7 @@ def roll_up(figures: pd.DataFrame, ancestors: pd.DataFrame, columns: list[str]) 
     >>> roll_up(own, lines, ["actual_cost"])["actual_cost_with_children"].tolist()
     [20000.0, 20000.0]
     """
+    figures, ancestors = as_pandas(figures), as_pandas(ancestors)
     below = ancestors[["campaign_id", "ancestor_id"]].merge(
         figures[["campaign_id", *columns]], on="campaign_id", validate="many_to_one")
     sums = below.groupby("ancestor_id")[columns].sum().add_suffix("_with_children").round(9)

@@ -1,11 +1,12 @@
 """The one place that normalises weights, splits money to the cent, and sets models side by side."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from attribution.frames import in_threads, microseconds
 from attribution.journeys import (
     DAY_MICROSECONDS,
     FLAGS,
@@ -15,7 +16,6 @@ from attribution.journeys import (
     expand,
     find_slices,
     membership_times,
-    microseconds,
     read_journeys,
 )
 from attribution.models import MODELS, Model, give_reasons, pick_model
@@ -46,7 +46,7 @@ def share_credit(journeys, model: str | Model = "linear", **options) -> pd.DataF
     name, weigh = pick_model(model, **options)
     journeys = read_journeys(journeys)
     source = _from_table(journeys)
-    shares = [_share(arrays, name, weigh, source) for arrays in source.chunks]
+    shares = [_share(source.arrays(*chunk), name, weigh, source) for chunk in source.chunks]
     weight, credit = np.ones(len(journeys)), to_cents(journeys["value"])
     if shares:
         is_touched = (journeys["n_touches"] > 0).to_numpy()
@@ -91,10 +91,12 @@ def compare_models(journeys, models: Sequence[str] | Mapping[str, Model] | None 
 
 def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,
                        contact_roles=None, *, linking: str = "hybrid", lookback_days: float | None = 365,
-                       time_zone: str = "UTC") -> pd.DataFrame:
+                       time_zone: str = "UTC", to_the_cent: bool = True) -> pd.DataFrame:
     """Set models side by side, by campaign, straight from the touches: no row per touch and conversion is kept.
 
-    Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent.
+    Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent. Unless
+    it must be so (to_the_cent), no conversion's money is split into whole cents, which takes as long again, and a
+    campaign's credit may be a few cents off. A model of one's own may be called from several threads at a time.
     Raises what build_journeys and share_credit raise.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
@@ -106,9 +108,10 @@ def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str
     0  j_shaped       Guide  7500.0              1
     1  j_shaped    LinkedIn  2500.0              1
     """
+    picked = _pick_models(models)
     slices = find_slices(touches, conversions, contact_roles, linking=linking, lookback_days=lookback_days,
-                         time_zone=time_zone)
-    return _sum_by_campaign(_from_slices(slices), _pick_models(models))
+                         time_zone=time_zone, with_people=False)
+    return _sum_by_campaign(_from_slices(slices), picked, to_the_cent)
 
 
 def explain(journeys, conversion_id: str, model: str | Model = "linear", **options) -> pd.DataFrame:
@@ -134,7 +137,9 @@ def explain(journeys, conversion_id: str, model: str | Model = "linear", **optio
         raise ValueError(f"conversion_id: {conversion_id!r} is not in journeys")
     credit = share_credit(one, model, **options)[["weight", "credit"]]
     raw, reason = [np.nan], ["no touch within the look-back: unattributed"]
-    for arrays in _from_table(one).chunks:
+    source = _from_table(one)
+    for chunk in source.chunks:
+        arrays = source.arrays(*chunk)
         raw = np.asarray(pick_model(model, **options)[1](arrays), float)
         reason = give_reasons(arrays, raw, model, **options)
     about = one[["position", "touch_id", "campaign_id", "person_id", "touched_at", "days_before"]]
@@ -162,14 +167,14 @@ class _Source:
     cents: np.ndarray                                # their values
     is_touched: np.ndarray
     campaigns: pd.Index                              # what the campaign codes mean
-    chunks: Iterator[JourneyArrays]
+    chunks: list[tuple[int, int]]                    # first conversion, and the one after the last
+    arrays: Callable[[int, int], JourneyArrays]      # the journeys of such a run
 
 
 def _from_slices(slices: Slices) -> _Source:
     n_touches = slices.high - slices.low
-    chunks = (expand(slices, first, last)[0] for first, last in chunk_ends(n_touches) if n_touches[first:last].any())
     return _Source(slices.conversions["conversion_id"], to_cents(slices.conversions["value"]), n_touches > 0,
-                   slices.campaigns, chunks)
+                   slices.campaigns, _cut(n_touches), lambda first, last: expand(slices, first, last)[0])
 
 
 def _from_table(journeys: pd.DataFrame) -> _Source:
@@ -179,9 +184,12 @@ def _from_table(journeys: pd.DataFrame) -> _Source:
     codes, campaigns = pd.factorize(journeys["campaign_id"], sort=True)
     arrays = _arrays(journeys, np.cumsum(is_start) - 1, codes).part((journeys["n_touches"] > 0).to_numpy())
     starts = np.append(0, np.cumsum(n_touches))
-    chunks = (arrays.part(slice(starts[first], starts[last]))
-              for first, last in chunk_ends(n_touches) if n_touches[first:last].any())
-    return _Source(conversions["conversion_id"], to_cents(conversions["value"]), n_touches > 0, campaigns, chunks)
+    return _Source(conversions["conversion_id"], to_cents(conversions["value"]), n_touches > 0, campaigns,
+                   _cut(n_touches), lambda first, last: arrays.part(slice(starts[first], starts[last])))
+
+
+def _cut(n_touches: np.ndarray) -> list[tuple[int, int]]:
+    return [(first, last) for first, last in chunk_ends(n_touches) if n_touches[first:last].any()]
 
 
 def _arrays(journeys: pd.DataFrame, conversion: np.ndarray, campaign: np.ndarray) -> JourneyArrays:
@@ -206,46 +214,83 @@ def _pick_models(models: Sequence[str] | Mapping[str, Model] | None) -> dict[str
 
 def _share(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> tuple[np.ndarray, np.ndarray]:
     """Give each touch its weight, and its credit in whole cents."""
+    raw, total = _weigh(arrays, name, weigh, source)
+    weight = raw / np.repeat(total, arrays.n_touches[arrays.starts])
+    return weight, _split(weight, source.cents[arrays.conversion], arrays)
+
+
+def _weigh(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> tuple[np.ndarray, np.ndarray]:
+    """Give each touch its raw weight, and each journey their sum."""
     raw = np.asarray(weigh(arrays), float)
     if raw.shape != arrays.position.shape:
         raise ValueError(f"model: {name!r} gave {raw.size:,} weights for {arrays.position.size:,} touches")
     with np.errstate(over="ignore", invalid="ignore"):                  # refused just below
-        total = arrays.journey_sum(raw)
-    is_wrong = ~(np.isfinite(total) & (total > 0) & (raw >= 0))
-    if is_wrong.any():
-        ids = source.ids.iloc[np.unique(arrays.conversion[is_wrong])]
+        total = np.add.reduceat(raw, arrays.starts)
+    is_wrong = ~(np.isfinite(total) & (total > 0))
+    if is_wrong.any() or raw.min() < 0:
+        is_wrong |= np.minimum.reduceat(raw, arrays.starts) < 0
+        ids = source.ids.iloc[arrays.conversion[arrays.starts[is_wrong]]]
         raise ValueError(f"model: {name!r} gave weights that are negative, not finite or all zero in {len(ids):,} "
                          f"journeys ({first_keys(ids)})")
-    weight = raw / total
-    return weight, _split(weight, source.cents[arrays.conversion], arrays)
+    return raw, total
 
 
 def _split(weight: np.ndarray, cents: np.ndarray, arrays: JourneyArrays) -> np.ndarray:
     """Split each journey's cents by weight, whole, leftover ones to the largest remainders."""
     share = np.rint(weight * np.abs(cents) * 2**QUANTUM_BITS).astype(np.int64)
-    whole, remainder = share >> QUANTUM_BITS, share % 2**QUANTUM_BITS
-    left = np.abs(cents) - arrays.journey_sum(whole)             # fewer than the journey has touches
-    journey, index_bits = np.cumsum(arrays.position == 1), len(weight).bit_length()
-    packed = np.sort(((journey << QUANTUM_BITS) - remainder << index_bits) | np.arange(len(weight)))
-    by_remainder = packed % 2**index_bits
-    whole[by_remainder] += arrays.position <= left               # a journey's k-th largest stands in its k-th row
+    whole, remainder = share >> QUANTUM_BITS, share & (1 << QUANTUM_BITS) - 1
+    if remainder.any():
+        left = np.abs(cents) - arrays.journey_sum(whole)         # fewer than the journey has touches
+        whole[_by_remainder(remainder, arrays)] += arrays.position <= left
     return np.sign(cents) * whole
 
 
-def _sum_by_campaign(source: _Source, models: dict[str, Model]) -> pd.DataFrame:
-    """Sum cents by model and campaign, chunk by chunk."""
+def _by_remainder(remainder: np.ndarray, arrays: JourneyArrays) -> np.ndarray:
+    """Order the rows within each journey by remainder, the largest first: its k-th largest stands in its k-th row."""
+    n_touches = arrays.n_touches[arrays.starts]
+    if (remainder == np.repeat(remainder[arrays.starts], n_touches)).all():
+        return np.arange(len(remainder))
+    journey, index_bits = np.repeat(np.arange(1, len(n_touches) + 1), n_touches), len(remainder).bit_length()
+    packed = np.sort(((journey << QUANTUM_BITS) - remainder << index_bits) | np.arange(len(remainder)))
+    return packed & (1 << index_bits) - 1
+
+
+def _sum_by_campaign(source: _Source, models: dict[str, Model], to_the_cent: bool = True) -> pd.DataFrame:
+    """Sum cents by model and campaign: chunk by chunk, on all cores, added in order."""
     n_campaigns = len(source.campaigns)
-    sums, n_conversions = np.zeros((len(models), n_campaigns), np.int64), np.zeros(n_campaigns, np.int64)
-    for arrays in source.chunks:
-        pairs = np.unique(arrays.conversion * n_campaigns + arrays.campaign)
-        n_conversions += np.bincount(pairs % n_campaigns, minlength=n_campaigns)
-        for row, (name, weigh) in zip(sums, models.items(), strict=True):
-            np.add.at(row, arrays.campaign, _share(arrays, name, weigh, source)[1])
+    sums, n_conversions = np.zeros((len(models), n_campaigns), np.int64 if to_the_cent else float), np.zeros(
+        n_campaigns, np.int64)
+    for part, n_met in in_threads(lambda chunk: _sum_chunk(source, models, chunk, to_the_cent), source.chunks):
+        sums += part
+        n_conversions += n_met
     by_campaign = pd.DataFrame({
         "model": pd.Series(np.repeat(list(models), n_campaigns), dtype="str"),
         "campaign_id": pd.Series(np.tile(source.campaigns, len(models)), dtype="str"),
-        "credit": sums.ravel() / 100, "n_conversions": np.tile(n_conversions, len(models))})
+        "credit": np.rint(sums.ravel()) / 100, "n_conversions": np.tile(n_conversions, len(models))})
     return _add_unattributed(by_campaign[by_campaign["n_conversions"] > 0], source, models)
+
+
+def _sum_chunk(source: _Source, models: dict[str, Model], chunk: tuple[int, int],
+               to_the_cent: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Sum a run of journeys: cents by model and campaign, conversions by campaign."""
+    arrays, n_campaigns = source.arrays(*chunk), len(source.campaigns)
+    split = _sum_cents if to_the_cent else _sum_shares
+    sums = [split(arrays, name, weigh, source) for name, weigh in models.items()]
+    pairs = np.sort(arrays.conversion * n_campaigns + arrays.campaign)
+    met = pairs[np.append(True, pairs[1:] != pairs[:-1])] % n_campaigns
+    return np.array(sums), np.bincount(met, minlength=n_campaigns)
+
+
+def _sum_cents(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> np.ndarray:
+    sums = np.zeros(len(source.campaigns), np.int64)
+    np.add.at(sums, arrays.campaign, _share(arrays, name, weigh, source)[1])
+    return sums
+
+
+def _sum_shares(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> np.ndarray:
+    raw, total = _weigh(arrays, name, weigh, source)
+    money = np.repeat(source.cents[arrays.conversion[arrays.starts]] / total, arrays.n_touches[arrays.starts])
+    return np.bincount(arrays.campaign, raw * money, len(source.campaigns))
 
 
 def _add_unattributed(by_campaign: pd.DataFrame, source: _Source, models: dict[str, Model]) -> pd.DataFrame:

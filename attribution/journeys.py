@@ -4,19 +4,31 @@ The key is what links a touch to a conversion: the person, the account, or, by c
 made: a conversion's journey is found by two binary searches, whatever the number of its account's touches and deals.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from numbers import Real
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from attribution.agreement import Agreement
+from attribution.frames import (
+    by_core,
+    check_alike,
+    check_filled,
+    check_unique,
+    check_values,
+    find_ids,
+    microseconds,
+    rank_ids,
+    read_columns,
+)
 from attribution.funnel import LINKINGS, check_linking
-from attribution.tables import UTC, TableError, as_pandas, first_keys
+from attribution.tables import UTC, TableError, first_keys
 
-MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 CHUNK_ROWS = 65_536                                  # fits the processor's cache
 DAY_MICROSECONDS = 86_400_000_000
 FLAGS = ("is_lead_touch", "is_opportunity_touch", "is_before_opportunity")
@@ -24,6 +36,7 @@ _KINDS = ("response", "membership")
 _TOUCH = ("touch_id", "campaign_id", "person_id", "touched_at")
 _MEMBERSHIP = ("joined_at", "modified_at")
 _BEFORE_ALL = -(2**62)                               # microseconds
+_UNITS = (DAY_MICROSECONDS, 3_600_000_000, 1_000_000, 1_000, 1)
 _LONGEST_LOOKBACK = 365 * 300                        # days; pandas' moments reach back to 1677
 _UNTOUCHED = {"position": 0, "n_touches": 0, "days_before": np.nan, "is_lead_touch": False,
               "is_opportunity_touch": False, "is_before_opportunity": False}
@@ -53,8 +66,12 @@ class JourneyArrays:
         >>> two.journey_sum(np.array([1, 2, 5])).tolist()
         [3, 3, 5]
         """
-        starts = np.flatnonzero(self.position == 1)
-        return np.repeat(np.add.reduceat(values, starts), self.n_touches[starts])
+        return np.repeat(np.add.reduceat(values, self.starts), self.n_touches[self.starts])
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where each journey begins."""
+        return np.flatnonzero(self.position == 1)
 
     def part(self, rows: slice | np.ndarray) -> "JourneyArrays":
         """Give some of the touches, whole journeys of them."""
@@ -64,18 +81,25 @@ class JourneyArrays:
 
 @dataclass(frozen=True)
 class Slices:
-    """Every journey as a slice [low, high) of the touches in order of key and time."""
+    """Every journey as a slice [low, high) of the touches in order of key, time, kind and touch_id."""
 
     touches: pd.DataFrame
-    conversions: pd.DataFrame                        # in order of converted_at, conversion_id
-    entries: np.ndarray                              # row in touches, in order of key, time, kind, touch_id
+    conversions: pd.DataFrame                        # in order of key, so that neighbours meet touches side by side
+    entries: np.ndarray                              # row in touches of each place in that order
     low: np.ndarray
     high: np.ndarray
-    lead: np.ndarray                                 # the entry that holds the milestone; below low where none does
+    lead: np.ndarray                                 # the place that holds the milestone; below low where none does
     opportunity: np.ndarray
     campaigns: pd.Index                              # what the campaign codes mean
     arrays: dict[str, np.ndarray]                    # campaign code and times in microseconds, by row in touches
     converted_at: np.ndarray                         # microseconds
+
+    def by_time(self) -> "Slices":
+        """Give the conversions in order of converted_at and conversion_id."""
+        order = self.conversions.reset_index(drop=True).sort_values(["converted_at", "conversion_id"]).index.to_numpy()
+        each = ("low", "high", "lead", "opportunity", "converted_at")
+        return replace(self, conversions=self.conversions.take(order).reset_index(drop=True),
+                       **{name: getattr(self, name)[order] for name in each})
 
 
 def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
@@ -100,7 +124,7 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
     1       Guide         2          2          1.0
     """
     slices = find_slices(touches, conversions, contact_roles, linking=linking, lookback_days=lookback_days,
-                         time_zone=time_zone)
+                         time_zone=time_zone).by_time()
     arrays, touch = expand(slices, 0, len(slices.conversions))
     n_rows = np.maximum(slices.high - slices.low, 1)
     conversion, is_touched = np.repeat(np.arange(len(n_rows)), n_rows), np.repeat(slices.high > slices.low, n_rows)
@@ -116,22 +140,27 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
 
 
 def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
-                lookback_days: float | None = 365, time_zone: str = "UTC") -> Slices:
-    """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys."""
+                lookback_days: float | None = 365, time_zone: str = "UTC", with_people: bool = True) -> Slices:
+    """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys.
+
+    Without people, the touches' person_id is not read where nothing is linked by it.
+    """
     _check_options(linking, lookback_days, time_zone, contact_roles)
-    touches = _read_touches(touches)
-    conversions = _read_conversions(conversions).sort_values(["converted_at", "conversion_id"], ignore_index=True)
-    order = _sort(touches, *_link(touches, conversions, _read_roles(contact_roles), linking))
-    moments = microseconds(conversions["converted_at"])
-    days = Agreement(time_zone=time_zone)
-    low = order.find(_earliest(conversions["converted_at"], lookback_days, days), "left")
-    high = order.find(moments, "right")
-    codes, campaigns = pd.factorize(touches["campaign_id"], sort=True)
+    conversions, roles = _read_conversions(conversions), _read_roles(contact_roles)
+    needs_people = with_people or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
+    touches = _read_touches(touches, needs_people)
+    _check_alike(touches, conversions, roles)
+    keys, entry_keys, rows = _link(touches, conversions, roles, linking)
+    by_key = np.argsort(keys)
+    conversions, touched_at = conversions.take(by_key), microseconds(touches["touched_at"])
+    order = _sort(touches, touched_at, keys[by_key], entry_keys, rows)
+    moments, days = conversions["converted_at"], Agreement(time_zone=time_zone)
+    low, high = order.find(_earliest(moments, lookback_days, days), "left"), order.find(microseconds(moments), "right")
+    codes, campaigns = rank_ids(touches["campaign_id"])
     return Slices(touches, conversions, order.entries, low, high,
                   _find_lead(touches, conversions, order, low, high, days),
                   _find_last(order, high, conversions["opportunity_created_at"], days), campaigns,
-                  {"campaign": codes, "touched_at": microseconds(touches["touched_at"])} | membership_times(touches),
-                  moments)
+                  {"campaign": codes, "touched_at": touched_at} | membership_times(touches), microseconds(moments))
 
 
 def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) -> np.ndarray:
@@ -210,37 +239,80 @@ def _coverage(linking: str, slices: Slices) -> dict:
 
 @dataclass(frozen=True)
 class _Order:
-    keys: np.ndarray                                 # of the conversions
-    times: np.ndarray                                # of all touches, rising
-    packed: np.ndarray                               # key and rank in time of every entry in one integer, rising
+    keys: np.ndarray                                 # of the conversions, rising; -1 where one has none
+    packed: np.ndarray                               # key and tick of every entry in one integer, rising
+    tick_bits: int
+    ticks: Callable[[np.ndarray, str], np.ndarray]   # of moments: the first tick at or (side right) after each
     entries: np.ndarray
 
     def find(self, moments: np.ndarray, side: str) -> np.ndarray:
         """Find, under each conversion's key, the first entry at or (side right) after a moment."""
-        ranks = np.searchsorted(self.times, moments, side)
-        return np.searchsorted(self.packed, self.keys * (len(self.times) + 1) + ranks)
+        asked = (self.keys << self.tick_bits) + self.ticks(np.maximum(moments, _BEFORE_ALL), side)
+        return by_core(lambda rows: np.searchsorted(self.packed, asked[rows]), len(asked))
 
 
-def _sort(touches: pd.DataFrame, keys: np.ndarray, entry_keys: np.ndarray, rows: np.ndarray) -> _Order:
-    moments = microseconds(touches["touched_at"])
-    by_time = np.argsort(moments)
+def _sort(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
+          rows: np.ndarray) -> _Order:
+    """Sort the entries by key, time, kind and touch_id; by key, tick and row in one integer, where its bits suffice."""
+    first = touched_at.min() if len(touched_at) else 0
+    since = touched_at - first
+    unit = _find_unit(since)
+    last, row_bits = int(since.max(initial=0)) // unit, len(since).bit_length()
+    tick_bits, key_bits = (last + 1).bit_length(), int(entry_keys.max(initial=0)).bit_length()
+    if key_bits + tick_bits + row_bits > 63:
+        return _sort_twice(touches, touched_at, keys, entry_keys, rows)
+    packed = _pack(_pack(entry_keys, tick_bits, (since // unit)[rows]), row_bits, rows)
+    packed.sort()
+    entries = packed & ((1 << row_bits) - 1)
+    packed >>= row_bits
+    return _Order(keys, packed, tick_bits, lambda moments, side: _count_ticks(moments - first, side, unit, last),
+                  _order_ties(touches, packed[1:] == packed[:-1], entries))
+
+
+def _sort_twice(touches: pd.DataFrame, touched_at: np.ndarray, keys: np.ndarray, entry_keys: np.ndarray,
+                rows: np.ndarray) -> _Order:
+    """Sort by time first, and then by key and the rank in time."""
+    by_time, rank_bits = np.argsort(touched_at), len(touched_at).bit_length()
     ranks = np.empty_like(by_time)
     ranks[by_time] = np.arange(len(by_time))
-    packed = np.sort(entry_keys * (len(by_time) + 1) + ranks[rows])
-    key, rank = np.divmod(packed, len(by_time) + 1)
-    entries = by_time[rank]
-    return _Order(keys, moments[by_time], packed, _order_ties(touches, key, moments[entries], entries))
+    packed, times = _pack(entry_keys, rank_bits, ranks[rows]), touched_at[by_time]
+    packed.sort()
+    rank, key = packed & ((1 << rank_bits) - 1), packed >> rank_bits
+    is_same = (key[1:] == key[:-1]) & (times[rank[1:]] == times[rank[:-1]])
+    return _Order(keys, packed, rank_bits, lambda moments, side: np.searchsorted(times, moments, side),
+                  _order_ties(touches, is_same, by_time[rank]))
 
 
-def _order_ties(touches: pd.DataFrame, key: np.ndarray, moments: np.ndarray, entries: np.ndarray) -> np.ndarray:
-    is_new = np.append(True, (key[1:] != key[:-1]) | (moments[1:] != moments[:-1]))[:len(key)]
-    is_tied = ~(is_new & np.roll(is_new, -1))
-    run = np.cumsum(is_new)[is_tied]
-    tied = touches[["kind", "touch_id"]].take(entries[is_tied])
+def _pack(high: np.ndarray, bits: int, low: np.ndarray) -> np.ndarray:
+    """Put two integers into one, the second into so many bits; in place, since each such array is large."""
+    high <<= bits
+    high += low
+    return high
+
+
+def _find_unit(since: np.ndarray) -> int:
+    """Find the largest unit, in microseconds, that all times are whole numbers of."""
+    return next(unit for unit in _UNITS if not (since[:1000] % unit).any() and not (since % unit).any())
+
+
+def _count_ticks(since: np.ndarray, side: str, unit: int, last: int) -> np.ndarray:
+    ticks = -(-since // unit) if side == "left" else since // unit + 1
+    return np.clip(ticks, 0, last + 1)
+
+
+def _order_ties(touches: pd.DataFrame, is_same: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """Order, by kind and touch_id, the entries whose key and moment are those of the next one (is_same) or the last."""
+    same = np.flatnonzero(is_same)
+    if not len(same):
+        return entries
+    starts = same[np.append(True, np.diff(same) > 1)]
+    sizes = np.diff(np.searchsorted(same, starts), append=len(same)) + 1
+    place = _ranges(starts, sizes)
+    tied = touches[["kind", "touch_id"]].take(entries[place])
     kinds, names = pd.factorize(tied["kind"], sort=True)
-    ids, _ = pd.factorize(tied["touch_id"], sort=True)
+    ids = tied["touch_id"] if is_integer_dtype(tied["touch_id"].dtype) else pd.factorize(tied["touch_id"], sort=True)[0]
     ordered = entries.copy()
-    ordered[is_tied] = entries[is_tied][np.lexsort((ids, _kind_ranks(names)[kinds], run))]
+    ordered[place] = entries[place][np.lexsort((ids, _kind_ranks(names)[kinds], np.repeat(starts, sizes)))]
     return ordered
 
 
@@ -253,45 +325,50 @@ def _kind_ranks(kinds: pd.Index) -> np.ndarray:
 def _link(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame, linking: str
           ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Give each conversion its key, and list every touch under each key that a conversion asks for."""
-    (met, converting, in_role), n_people = _codes(touches["person_id"], conversions["person_id"], roles["person_id"])
-    (touched, buying), n_accounts = _codes(touches["account_id"], conversions["account_id"])
-    (number, deal), _ = _codes(conversions["conversion_id"], roles["opportunity_id"])
-    by_role = (np.isin(number, deal) | (linking == "role")) & (linking != "account")
-    buying = np.where(by_role | (converting >= 0), -1, buying)
+    person, deal = conversions["person_id"], find_ids(roles["opportunity_id"], conversions["conversion_id"])
+    has_role = np.bincount(deal + 1, minlength=len(conversions) + 1)[1:] > 0
+    by_role = person.isna().to_numpy() & (has_role | (linking == "role")) & (linking != "account")
+    by_account = person.isna().to_numpy() & ~by_role
+    converting, people = pd.factorize(person)
+    buying, accounts = pd.factorize(conversions["account_id"].where(by_account))
     keys = np.select([converting >= 0, by_role, buying >= 0],
-                     [converting, n_people + n_accounts + number, n_people + buying], -1)
-    is_asked = np.append(by_role, False)[np.minimum(deal, len(number))]
-    deals, rows = _list_roles(met, in_role[is_asked], deal[is_asked])
-    listed = [_list_asked(met, converting, 0), _list_asked(touched, buying, n_people),
-              (deals + n_people + n_accounts, rows)]
+                     [converting, len(people) + len(accounts) + np.arange(len(person)), len(people) + buying], -1)
+    in_role = roles[np.append(by_role, False)[deal]]
+    listed = [_list_asked(touches, "person_id", people, 0), _list_asked(touches, "account_id", accounts, len(people)),
+              _list_roles(touches, in_role, deal[in_role.index] + len(people) + len(accounts))]
+    listed = [part for part in listed if len(part[0])] or listed[:1]
+    if len(listed) == 1:
+        return keys, *listed[0]
     return keys, *(np.concatenate(part) for part in zip(*listed, strict=True))
 
 
-def _codes(*columns: pd.Series) -> tuple[list[np.ndarray], int]:
-    codes, ids = pd.factorize(pd.concat(columns, ignore_index=True))
-    return np.split(codes, np.cumsum([len(column) for column in columns])[:-1]), len(ids)
+def _list_asked(touches: pd.DataFrame, column: str, asked: pd.Index, offset: int) -> tuple[np.ndarray, np.ndarray]:
+    """List the touches whose id is asked for: keys and rows."""
+    if not len(asked):
+        return np.zeros((2, 0), np.int64)
+    found = find_ids(touches[column], asked)
+    rows = np.flatnonzero(found >= 0)
+    keys = found[rows].astype(np.int64)
+    keys += offset
+    return keys, rows
 
 
-def _list_asked(codes: np.ndarray, asked: np.ndarray, offset: int) -> tuple[np.ndarray, np.ndarray]:
-    """List the touches whose code is asked for: keys and rows. Code -1, no id at all, never is."""
-    is_asked = np.zeros(max(codes.max(initial=-1), asked.max(initial=-1)) + 2, bool)
-    is_asked[asked] = True
-    is_asked[-1] = False
-    rows = np.flatnonzero(is_asked[codes])
-    return codes[rows] + offset, rows
-
-
-def _list_roles(met: np.ndarray, in_role: np.ndarray, deal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the touches of each deal's people, a person once: deals and rows."""
-    n_people = met.max(initial=-1) + in_role.max(initial=-1) + 2
-    deal, person = np.divmod(np.unique(deal * n_people + in_role), n_people)
+def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the touches of each deal's people, a person once: keys and rows."""
+    in_role, people = pd.factorize(roles["person_id"])
+    if not len(people):
+        return np.zeros((2, 0), np.int64)
+    met = find_ids(touches["person_id"], people)
+    key, person = np.divmod(np.unique(keys * len(people) + in_role), len(people))
     by_person = np.argsort(met)
     low, high = (np.searchsorted(met[by_person], person, side) for side in ("left", "right"))
-    return np.repeat(deal, high - low), by_person[_ranges(low, high - low)]
+    return np.repeat(key, high - low), by_person[_ranges(low, high - low)]
 
 
 def _find_last(order: _Order, high: np.ndarray, moments: pd.Series, days: Agreement) -> np.ndarray:
     """Find the last entry of each journey on or before a moment's local day; below low where there is none."""
+    if moments.isna().all():
+        return np.full(len(high), -1)
     ends = microseconds(days.end_of(days.day_of(moments)))           # no moment, as an integer, is before all others
     return np.minimum(order.find(ends, "right"), high) - 1
 
@@ -299,14 +376,15 @@ def _find_last(order: _Order, high: np.ndarray, moments: pd.Series, days: Agreem
 def _find_lead(touches: pd.DataFrame, conversions: pd.DataFrame, order: _Order, low: np.ndarray, high: np.ndarray,
                days: Agreement) -> np.ndarray:
     """Find the entry that created the lead: the last by its day, else that person's first within the next day."""
-    moments = conversions["lead_created_at"]
+    moments, owners = conversions["lead_created_at"], conversions["lead_person_id"]
     found = _find_last(order, high, moments, days)
+    late = np.flatnonzero((found < low) & (low < high) & owners.notna() & moments.notna())
+    if not len(late):
+        return found
     next_day = days.start_of(days.day_of(moments) + pd.Timedelta(days=1))
-    n_late = _find_last(order, high, next_day, days) + 1 - low
-    late = np.flatnonzero((found < low) & (n_late > 0))
-    entry, owner = _ranges(low[late], n_late[late]), np.repeat(late, n_late[late])
-    person = touches["person_id"].take(order.entries[entry]).to_numpy()
-    is_theirs = person == conversions["lead_person_id"].take(owner).to_numpy()
+    n_late = (_find_last(order, high, next_day, days) + 1 - low)[late].clip(0)
+    entry, owner = _ranges(low[late], n_late), np.repeat(late, n_late)
+    is_theirs = touches["person_id"].take(order.entries[entry]).to_numpy() == owners.take(owner).to_numpy()
     late, first = np.unique(owner[is_theirs], return_index=True)
     found[late] = entry[is_theirs][first]
     return found
@@ -324,16 +402,8 @@ def _spread(values: np.ndarray, where: np.ndarray, elsewhere) -> np.ndarray:
 
 
 def _take(column: pd.Series, rows: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    return pd.api.extensions.take(column.array, rows, allow_fill=True)
-
-
-def microseconds(moments: pd.Series) -> np.ndarray:
-    """Turn moments into integer microseconds UTC.
-
-    >>> microseconds(pd.Series(pd.to_datetime(["1970-01-01 00:00:01+00:00"]))).tolist()
-    [1000000]
-    """
-    return moments.to_numpy("datetime64[us]").view(np.int64)
+    values = column.astype("str") if column.name.endswith("_id") else column
+    return pd.api.extensions.take(values.array, rows, allow_fill=True)
 
 
 def _check_options(linking: str, lookback_days: float | None, time_zone: str, contact_roles) -> None:
@@ -348,20 +418,19 @@ def _check_options(linking: str, lookback_days: float | None, time_zone: str, co
     if lookback_days is not None and not (is_number and lookback_days >= 0 and lookback_days % 1 == 0):
         raise ValueError(f"lookback_days: {lookback_days!r} is not a whole number of days from 0, or None for no limit")
 
-
-def _read_touches(frame) -> pd.DataFrame:
-    needed = ["touch_id", "person_id", "account_id", "campaign_id", "touched_at"]
-    touches = read_columns(frame, "touches", needed, ["kind", "joined_at", "modified_at"])
-    _check_filled(touches, "touches", ["touch_id", "campaign_id", "touched_at"])
-    _check_unique(touches, "touches", "touch_id")
-    return touches.assign(kind=touches.get("kind", pd.Series(pd.NA, touches.index, "str")))
+def _read_touches(frame, with_people: bool) -> pd.DataFrame:
+    needed = ["touch_id", *(["person_id"] if with_people else []), "account_id", "campaign_id", "touched_at"]
+    touches = read_columns(frame, "touches", needed, ["kind", "joined_at", "modified_at"], with_integers=True)
+    check_filled(touches, "touches", ["touch_id", "campaign_id", "touched_at"])
+    check_unique(touches, "touches", "touch_id")
+    return touches if "kind" in touches else touches.assign(kind=pd.Series(pd.NA, touches.index, "str"))
 
 
 def _read_conversions(frame) -> pd.DataFrame:
     needed = ["conversion_id", "account_id", "person_id", "converted_at", "value"]
-    conversions = read_columns(frame, "conversions", needed, list(_MILESTONES))
-    _check_filled(conversions, "conversions", ["conversion_id", "converted_at"])
-    _check_unique(conversions, "conversions", "conversion_id")
+    conversions = read_columns(frame, "conversions", needed, list(_MILESTONES), with_integers=True)
+    check_filled(conversions, "conversions", ["conversion_id", "converted_at"])
+    check_unique(conversions, "conversions", "conversion_id")
     check_values(conversions, "conversions")
     unknown = {column: pd.Series(None, conversions.index, "str" if column.endswith("_id") else UTC)
                for column in _MILESTONES if column not in conversions}
@@ -371,38 +440,17 @@ def _read_conversions(frame) -> pd.DataFrame:
 def _read_roles(frame) -> pd.DataFrame:
     if frame is None:
         return pd.DataFrame({"opportunity_id": [], "person_id": []}, dtype="str")
-    roles = read_columns(frame, "contact_roles", ["opportunity_id", "person_id"], [])
-    return _check_filled(roles, "contact_roles", ["opportunity_id", "person_id"])
+    roles = read_columns(frame, "contact_roles", ["opportunity_id", "person_id"], [], with_integers=True)
+    return check_filled(roles, "contact_roles", ["opportunity_id", "person_id"])
 
 
-def read_columns(frame, name: str, needed: list[str], optional: list[str]) -> pd.DataFrame:
-    """Take the columns named from any frame, in the kernel's types; times without a zone are UTC.
-
-    Raises TableError when a column is missing, or is no text, time or number.
-    """
-    table = as_pandas(frame)
-    missing = [column for column in needed if column not in table]
-    if missing:
-        raise TableError(f"{name}: there is no column {missing[0]}. The columns needed are {', '.join(needed)}.")
-    wanted = [column for column in needed + optional if column in table]
-    return pd.DataFrame({column: _typed(table[column], name) for column in wanted}).reset_index(drop=True)
-
-
-def check_values(table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Check that every value is an amount that can be split to the cent, and return the table.
-
-    Raises TableError that counts the rows whose value is missing or too large.
-
-    >>> check_values(pd.DataFrame({"conversion_id": ["deal"], "value": [1e12]}), "conversions")
-    Traceback (most recent call last):
-    attribution.tables.TableError: conversions: value is too large to split to the cent in 1 of 1 rows (first: deal). \
-Correct those rows or leave them out.
-    """
-    _check_filled(table, name, ["value"])
-    is_wrong = ~(table["value"].abs() * 100 < MAX_CENTS)
-    if is_wrong.any():
-        raise _fault(table, name, "value", "is too large to split to the cent", is_wrong)
-    return table
+def _check_alike(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame) -> None:
+    check_alike(touches, "touches", "account_id", conversions["account_id"], "conversions")
+    check_alike(roles, "contact_roles", "opportunity_id", conversions["conversion_id"], "conversions")
+    if "person_id" in touches:
+        for column in ("person_id", "lead_person_id"):
+            check_alike(conversions, "conversions", column, touches["person_id"], "touches")
+        check_alike(roles, "contact_roles", "person_id", touches["person_id"], "touches")
 
 
 def read_journeys(frame, *more: str) -> pd.DataFrame:
@@ -433,52 +481,3 @@ def _is_whole(journeys: pd.DataFrame) -> np.ndarray:
 def _is_ordered(journeys: pd.DataFrame) -> bool:
     starts = journeys.loc[journeys["position"] <= 1, ["converted_at", "conversion_id"]]
     return starts.sort_values(["converted_at", "conversion_id"]).index.equals(starts.index)
-
-
-def _typed(column: pd.Series, name: str) -> pd.Series:
-    if column.name.endswith("_at"):
-        return _moments(column, name)
-    if column.name == "value":
-        return _money(column, name)
-    if column.dtype == "str" or not column.name.endswith(("_id", "kind")):
-        return column
-    if column.dtype in ("object", "category", "string") or column.isna().all():
-        return column.astype("str")
-    raise TableError(f"{name}: {column.name} is {column.dtype}, not text. Read ids as text, also such as look "
-                     "like numbers.")
-
-
-def _moments(column: pd.Series, name: str) -> pd.Series:
-    if column.isna().all():
-        return pd.Series(pd.NaT, column.index, UTC)
-    if column.dtype.kind != "M":
-        raise TableError(f"{name}: {column.name} is {column.dtype}, not a time. Read it as a time first.")
-    aware = column.dt.tz_localize("UTC") if column.dt.tz is None else column.dt.tz_convert("UTC")
-    return aware.astype(UTC)
-
-
-def _money(column: pd.Series, name: str) -> pd.Series:
-    try:
-        if column.dtype == "object" or column.dtype.kind in "iuf":           # object: decimals
-            return column.astype(float)
-    except (TypeError, ValueError):
-        pass
-    raise TableError(f"{name}: {column.name} is {column.dtype}, not a number. Read it as a number first.")
-
-
-def _check_filled(table: pd.DataFrame, name: str, columns: list[str]) -> pd.DataFrame:
-    for column in columns:
-        if table[column].isna().any():
-            raise _fault(table, name, column, "is empty", table[column].isna())
-    return table
-
-
-def _check_unique(table: pd.DataFrame, name: str, column: str) -> None:
-    if table[column].duplicated().any():
-        raise _fault(table, name, column, "is not unique", table[column].duplicated(keep=False))
-
-
-def _fault(table: pd.DataFrame, name: str, column: str, fault: str, where: pd.Series) -> TableError:
-    keys = table.iloc[:, 0].fillna("row " + (pd.Series(table.index, table.index) + 1).astype("str"))[where]
-    return TableError(f"{name}: {column} {fault} in {where.sum():,} of {len(table):,} rows ({first_keys(keys)}). "
-                      "Correct those rows or leave them out.")

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import linalg, sparse
 
 from attribution.campaigns import build_ancestors, describe_tree
-from attribution.journeys import check_values, read_columns
+from attribution.frames import check_values, read_columns
 from attribution.paths import OUTCOMES
 from attribution.tables import TableError, find_rows, first_keys, look_up, to_cents
 

@@ -4,6 +4,7 @@ Text is pandas ``str``, a moment (`_at`) is ``datetime64[us, UTC]``, a calendar 
 midnight without a zone, money is euros and cents as float in the agreement's one currency, missing is null.
 """
 
+import os
 from dataclasses import dataclass, field, fields
 from functools import cache
 
@@ -295,7 +296,7 @@ def find_rows(ids: pd.Series, among: pd.Series | pd.Index) -> np.ndarray:
     [1, -1, -1]
     """
     import pyarrow.compute
-    found = pyarrow.compute.index_in(pyarrow.array(ids, pyarrow.string()), pyarrow.array(among, pyarrow.string()))
+    found = pyarrow.compute.index_in(*(pyarrow.array(texts, pyarrow.large_string()) for texts in (ids, among)))
     return np.where(ids.isna(), -1, found.fill_null(-1).to_numpy())
 
 
@@ -351,10 +352,12 @@ def empty_table(name: str) -> pd.DataFrame:
     return pd.DataFrame({column: pd.Series(dtype=about.dtype.type) for column, about in columns.items()})
 
 
-def as_pandas(frame) -> pd.DataFrame:
-    """Bring any frame with Arrow's interface (polars, DuckDB, pyarrow) to pandas; a pandas frame passes through.
+def as_pandas(frame, columns: list[str] | None = None) -> pd.DataFrame:
+    """Bring any frame with Arrow's interface (polars, DuckDB, pyarrow), or a path to Parquet, to pandas.
 
-    Raises TypeError when the frame has no Arrow interface.
+    A path is of a file or of a folder of files. Of the columns named, those that are there are read, and no others; a
+    pandas frame passes through as it is. Days become midnights, integer ids with nulls pandas' nullable integers.
+    Raises TypeError when the frame has no Arrow interface, TableError when there is no Parquet at the path.
 
     >>> import pyarrow
     >>> as_pandas(pyarrow.table({"n_touches": [1, 2]}))["n_touches"].sum()
@@ -362,12 +365,41 @@ def as_pandas(frame) -> pd.DataFrame:
     """
     if isinstance(frame, pd.DataFrame):
         return frame
-    if hasattr(frame, "collect"):                    # polars' lazy frames have no Arrow interface before this
-        frame = frame.collect()
-    if not hasattr(frame, "__arrow_c_stream__"):
-        raise TypeError(f"expected a table (pandas, polars, DuckDB, pyarrow), got {type(frame).__name__}")
+    table = _read_parquet(frame, columns) if isinstance(frame, str | os.PathLike) else _as_arrow(frame, columns)
     import pyarrow
-    return pyarrow.table(frame).to_pandas()
+    sparse = [at.name for at in table.schema
+              if at.name.endswith("_id") and pyarrow.types.is_integer(at.type) and table[at.name].null_count]
+    dense = table.drop_columns(sparse).to_pandas(date_as_object=False)
+    return dense.assign(**{name: table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype()) for name in sparse})
+
+
+def _as_arrow(frame, columns: list[str] | None):
+    """Take the columns of a frame, before it is brought here where that is possible."""
+    import pyarrow
+    if hasattr(frame, "collect_schema"):             # polars, lazy or not
+        frame = frame.lazy().select(_among(frame.collect_schema().names(), columns)).collect()
+    elif hasattr(frame, "aggregate") and hasattr(frame, "columns"):              # a relation of DuckDB
+        frame = frame.select(*(f'"{name}"' for name in _among(frame.columns, columns)))
+    if not hasattr(frame, "__arrow_c_stream__"):
+        raise TypeError("expected a table (pandas, polars, DuckDB, pyarrow) or a path to Parquet, got "
+                        f"{type(frame).__name__}")
+    table = pyarrow.table(frame)
+    return table.select(_among(table.column_names, columns))
+
+
+def _among(names: list[str], columns: list[str] | None) -> list[str]:
+    return [name for name in names if columns is None or name in columns]
+
+
+def _read_parquet(path: str | os.PathLike, columns: list[str] | None):
+    import pyarrow
+    import pyarrow.parquet
+    try:
+        dataset = pyarrow.parquet.ParquetDataset(path)
+        return dataset.read(_among(dataset.schema.names, columns))
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise TableError(f"{path}: cannot be read as Parquet. Name a Parquet file, or a folder of such files "
+                         f"({str(error).splitlines()[0][:100]}).") from None
 
 
 def to_cents(money: pd.Series) -> np.ndarray:

@@ -1,3 +1,4 @@
+from dataclasses import fields, replace
 from functools import partial
 
 import numpy as np
@@ -124,8 +125,9 @@ def test_models_of_salesforce_name_the_column_they_lack(model, column):
 
 
 def test_models_keep_journeys_apart():
-    both = JourneyArrays(*(np.concatenate([getattr(FIVE, name), getattr(ONE, name)]) for name in vars(FIVE)))
-    both = JourneyArrays(**vars(both) | {"conversion": np.array([0, 0, 0, 0, 0, 1])})
+    names = [about.name for about in fields(JourneyArrays)]
+    both = JourneyArrays(*(np.concatenate([getattr(FIVE, name), getattr(ONE, name)]) for name in names))
+    both = replace(both, conversion=np.array([0, 0, 0, 0, 0, 1]))
     for model, dialect, expected in CASES:
         raw = MODELS[model](both, dialect=dialect)
         assert percent(raw[:5]) == pytest.approx(expected) and percent(raw[5:]) == [100]

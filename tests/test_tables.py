@@ -116,7 +116,7 @@ def test_as_pandas_takes_a_duckdb_relation():
 
 
 def test_as_pandas_refuses_what_is_no_frame():
-    with pytest.raises(TypeError, match=r"expected a table \(pandas, polars, DuckDB, pyarrow\), got list"):
+    with pytest.raises(TypeError, match=r"table \(pandas, polars, DuckDB, pyarrow\) or a path to Parquet, got list"):
         as_pandas([1, 2])
 
 

@@ -1,0 +1,201 @@
+"""The same journeys from any frame: pandas, polars, DuckDB, pyarrow and Parquet say the same, to the cent."""
+
+import duckdb
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from companies import companies, make_company, tables
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from attribution import frames
+from attribution.campaigns import build_ancestors, roll_up
+from attribution.credit import compare_models, credit_by_campaign, share_credit
+from attribution.journeys import LINKINGS, build_journeys
+from attribution.tables import TableError
+
+HELSINKI = "Europe/Helsinki"
+SIZES = [(n_touches, n_conversions) for n_touches in (0, 1, 2) for n_conversions in (0, 1, 2)]
+
+
+def as_arrow(table):
+    """Moments in Helsinki's zone and in nanoseconds, to see that neither matters; text in a dictionary."""
+    local = table.assign(**{column: table[column].dt.tz_convert(HELSINKI).dt.as_unit("ns")
+                            for column in table if column.endswith("_at")})
+    arrow = pa.Table.from_pandas(local, preserve_index=False)
+    return arrow if "campaign_id" not in table else arrow.set_column(
+        arrow.column_names.index("campaign_id"), "campaign_id", arrow["campaign_id"].dictionary_encode())
+
+
+def as_duckdb(table):
+    connection = duckdb.connect()
+    connection.sql("set TimeZone = 'America/New_York'")
+    return connection.from_arrow(pa.Table.from_pandas(table, preserve_index=False))
+
+
+ENGINES = {"polars": pl.from_pandas, "lazy polars": lambda table: pl.from_pandas(table).lazy(), "pyarrow": as_arrow,
+           "DuckDB": as_duckdb}
+
+
+@pytest.fixture(scope="module", params=[*ENGINES, "Parquet", "a folder of Parquet"])
+def to_frame(request, tmp_path_factory):
+    """Turn a table into a frame of each engine, or into files."""
+    if request.param in ENGINES:
+        return ENGINES[request.param]
+
+    def write(table):
+        folder = tmp_path_factory.mktemp("tables")
+        half = len(table) // 2
+        if request.param == "Parquet":
+            pq.write_table(pa.Table.from_pandas(table, preserve_index=False), folder / "all.parquet", row_group_size=3)
+            return str(folder / "all.parquet")
+        for name, part in {"a": table.iloc[:half], "b": table.iloc[half:]}.items():
+            pq.write_table(pa.Table.from_pandas(part, preserve_index=False), folder / f"{name}.parquet")
+        return folder
+    return write
+
+
+def assert_same_from(to_frame, company, **options):
+    touches, conversions, roles = tables(company)
+    journeys = build_journeys(touches, conversions, roles, **options)
+    credit = credit_by_campaign(touches, conversions, None, roles, **options)
+    touches, conversions, roles = map(to_frame, (touches, conversions, roles))
+    pd.testing.assert_frame_equal(build_journeys(touches, conversions, roles, **options), journeys)
+    pd.testing.assert_frame_equal(credit_by_campaign(touches, conversions, None, roles, **options), credit)
+    pd.testing.assert_frame_equal(share_credit(to_frame(journeys), "w_shaped"), share_credit(journeys, "w_shaped"))
+
+
+@settings(max_examples=12, deadline=None, derandomize=True)
+@given(company=companies(), linking=st.sampled_from(LINKINGS), lookback_days=st.sampled_from([1, 211, None]))
+def test_any_frame_gives_the_same_journeys_and_credit(to_frame, company, linking, lookback_days):
+    assert_same_from(to_frame, company, linking=linking, lookback_days=lookback_days, time_zone=HELSINKI)
+
+
+def test_any_frame_gives_the_same_of_a_larger_company(to_frame):
+    assert_same_from(to_frame, make_company(5, 3_000, 300, 100), lookback_days=211, time_zone=HELSINKI)
+
+
+@pytest.mark.parametrize(("n_touches", "n_conversions"), SIZES)
+def test_any_frame_may_have_hardly_any_rows(to_frame, n_touches, n_conversions):
+    assert_same_from(to_frame, make_company(3, n_touches, n_conversions, min(n_conversions, 1)))
+
+
+def test_roll_up_takes_any_frame(to_frame):
+    tree = pd.DataFrame({"campaign_id": ["prog", "ad"], "parent_id": [None, "prog"]}, dtype="str")
+    own = pd.DataFrame({"campaign_id": ["prog", "ad"], "cost": [1.5, 2.0]})
+    rolled = roll_up(to_frame(own), to_frame(build_ancestors(tree)), ["cost"])
+    assert rolled["cost_with_children"].tolist() == [3.5, 2.0]
+
+
+KEYS = {"Ann": 40, "Bea": 7, "Cem": 2**40, "Dag": 0, "Acme": -5, "Bolt": 10**15, "701 > Web": 10, "702": 9, "703": 100,
+        "704": -1} | {f"{kind}{i}": i for kind in "tc" for i in range(100)}
+
+
+def with_integers(table):
+    """Put an integer in the place of each id, in an order of its own."""
+    ids = [column for column in table if column.endswith("_id")]
+    return table.assign(**{column: table[column].map(KEYS).astype("Int64") for column in ids})
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(company=companies(), linking=st.sampled_from(LINKINGS))
+def test_integer_ids_give_what_their_text_gives(company, linking):
+    as_integers = [with_integers(table) for table in tables(company)]
+    as_text = [table.astype({column: "str" for column in table if column.endswith("_id")}) for table in as_integers]
+    as_text[0] = as_text[0].assign(touch_id=as_integers[0]["touch_id"])  # text has ties in another order: 10 before 9
+    for one, other in ((as_integers, as_text), ([pl.from_pandas(table) for table in as_integers], as_text)):
+        pd.testing.assert_frame_equal(build_journeys(*one, linking=linking), build_journeys(*other, linking=linking))
+        pd.testing.assert_frame_equal(credit_by_campaign(one[0], one[1], None, one[2], linking=linking),
+                                      credit_by_campaign(other[0], other[1], None, other[2], linking=linking))
+
+
+@pytest.mark.parametrize(("table", "column", "message"), [
+    (0, "account_id", "touches: account_id is Int64, not text as in conversions. Read ids as text, also such as look"),
+    (0, "person_id", "conversions: person_id is str, not an integer as in touches"),
+    (1, "conversion_id", "contact_roles: opportunity_id is str, not an integer as in conversions"),
+    (2, "person_id", "contact_roles: person_id is Int64, not text as in touches"),
+])
+def test_ids_that_are_integers_in_one_table_and_text_in_another_are_refused(table, column, message):
+    given_tables = tables(make_company(1, 20, 9, 6))
+    given_tables[table] = given_tables[table].assign(**{column: with_integers(given_tables[table])[column]})
+    with pytest.raises(TableError, match=message):
+        build_journeys(*given_tables)
+
+
+@pytest.mark.parametrize("name", ["none.parquet", "text.parquet"])
+def test_a_path_without_parquet_is_refused_in_one_line(tmp_path, name):
+    (tmp_path / "text.parquet").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(TableError, match=f"{name}: cannot be read as Parquet. Name a Parquet file") as error:
+        credit_by_campaign(tmp_path / name, tables(make_company(1, 1, 1, 0))[1])
+    assert "\n" not in str(error.value)
+
+
+def many_touches(n, n_accounts, unit="us"):
+    """Touches and deals in such numbers that they are sorted, searched and summed in threads."""
+    random = np.random.default_rng(n_accounts)
+    step = {"us": 1, "D": 86_400_000_000}[unit]
+    at = pd.Series(1_700_000_000_000_000 // step * step + random.integers(0, 2 * 10**13 // step, n) * step)
+    touches = pd.DataFrame({
+        "touch_id": [f"00v{i:015}" for i in random.permutation(n)], "person_id": None,
+        "account_id": [f"001{i:015}" for i in random.integers(0, n_accounts, n)],
+        "campaign_id": [f"701{i:015}" for i in random.integers(0, 50, n)],
+        "touched_at": at.astype("datetime64[us]").dt.tz_localize("UTC")})
+    deals = touches.sample(n // 50, random_state=1).assign(value=random.integers(0, 10**7, n // 50) / 100)
+    return touches, deals.rename(columns={"touch_id": "conversion_id", "touched_at": "converted_at"})
+
+
+@pytest.mark.parametrize(("n_accounts", "unit"), [(20_000, "us"), (20_000, "D"), (200_000, "D")])
+def test_threads_say_what_one_thread_says(monkeypatch, n_accounts, unit):
+    touches, deals = many_touches(250_000, n_accounts, unit)
+    several, unrounded = (credit_by_campaign(touches, deals, lookback_days=30, to_the_cent=so) for so in (True, False))
+    monkeypatch.setattr(frames, "N_CORES", 1)
+    pd.testing.assert_frame_equal(credit_by_campaign(touches, deals, lookback_days=30), several)
+    pd.testing.assert_frame_equal(credit_by_campaign(touches, deals, lookback_days=30, to_the_cent=False), unrounded)
+    pd.testing.assert_frame_equal(compare_models(build_journeys(touches, deals, lookback_days=30)), several)
+    # A journey of n touches is off by less than n cents, and by nothing in sum.
+    assert (unrounded["credit"] - several["credit"]).abs().max() < 50
+    assert np.allclose(unrounded.groupby("model")["credit"].sum(), deals["value"].sum(), rtol=1e-9)
+    assert not unrounded["credit"].equals(several["credit"])
+
+
+@pytest.mark.parametrize("unit", ["us", "D"])
+def test_linear_credit_of_many_touches_agrees_with_duckdb(unit):
+    touches, deals = many_touches(250_000, 20_000, unit)
+    expected = duckdb.sql("""
+        select campaign_id, sum(value / n_touches) as credit, count(distinct conversion_id) as n_conversions
+        from (select t.campaign_id, d.conversion_id, d.value, count(*) over (partition by d.conversion_id) as n_touches
+              from deals d join touches t on t.account_id = d.account_id and t.touched_at <= d.converted_at
+                  and t.touched_at >= date_trunc('day', d.converted_at at time zone 'UTC') at time zone 'UTC'
+                      - interval (30 * 24) hour)
+        group by campaign_id order by campaign_id""").df()
+    said = credit_by_campaign(touches, deals, ["linear"], lookback_days=30, to_the_cent=False)
+    assert len(said) == len(expected) == 50
+    assert np.allclose(said["credit"], expected["credit"], atol=0.0051)
+    assert said["n_conversions"].tolist() == expected["n_conversions"].tolist()
+
+
+def test_an_id_that_comes_twice_among_many_is_found():
+    touches, deals = many_touches(250_000, 20_000)
+    touches.loc[249_999, "touch_id"] = touches.loc[3, "touch_id"]
+    with pytest.raises(TableError, match=r"touches: touch_id is not unique in 2 of 250,000 rows \(first: 00v"):
+        credit_by_campaign(touches, deals)
+
+
+def test_one_account_with_a_million_touches_is_no_harder_than_many():
+    n = 1_000_000
+    touches = pd.DataFrame({"touch_id": np.arange(n), "person_id": 1, "account_id": 1,
+                            "campaign_id": np.arange(n) % 1_000,
+                            "touched_at": pd.to_datetime(np.arange(n) * 60_000_000, unit="us", utc=True)})
+    last = touches["touched_at"].iloc[[-1, n // 2 - 1]].to_numpy()
+    deals = pd.DataFrame({"conversion_id": [1, 2], "account_id": 1, "person_id": None, "value": [10_000.0, 5_000.0],
+                          "converted_at": pd.to_datetime(last, utc=True)})
+    credit = credit_by_campaign(touches, deals, ["linear", "first_touch"], lookback_days=None)
+    linear = credit[credit["model"] == "linear"]
+    # 1,000 campaigns with a thousandth of the touches each, of both deals.
+    assert len(linear) == 1_000 and linear["credit"].sum() == 15_000
+    assert (linear["credit"] - 15).abs().max() < 10.01 and (linear["n_conversions"] == 2).all()
+    first = credit[(credit["model"] == "first_touch") & (credit["credit"] > 0)]
+    assert first[["campaign_id", "credit"]].values.tolist() == [["0", 15_000.0]]

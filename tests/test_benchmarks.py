@@ -4,9 +4,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
+CHECK = "import sys, pathlib; from side_by_side.check import check_figures; check_figures(pathlib.Path(sys.argv[1]))"
 
 
 def table_of(name, *arguments):
@@ -25,3 +27,32 @@ def test_benchmark_prints_its_table(name, arguments):
 def test_markov_benchmark_agrees_with_brute_force():
     *_, row = table_of("markov.py", "3000", "40")
     assert row[1] == "40" and float(row[-1]) < 1e-12
+
+
+def test_race_agrees_with_plain_loops_and_says_what_it_took(tmp_path):
+    page_of(tmp_path, "--sizes", "2000")
+    lines = page_of(tmp_path, "--report")
+    rows = {line.split(" | ")[0][2:]: line.split(" | ") for line in lines if line.startswith("| ")}
+    assert {"ours, 9 models", "ours, 9 models to the cent", "SQL by hand, 9 models"} <= rows.keys()
+    assert float(rows["SQL by hand, 9 models"][2]) == 1 and 0 < float(rows["ours, 9 models"][1]) < 60
+    assert any(name.startswith("no slower than SQL by hand, 2,000 touches") for name in rows)
+
+
+def page_of(folder, *arguments):
+    """Run the race among ourselves and SQL, and return the page's lines."""
+    given = [sys.executable, FOLDER / "peers.py", *arguments, "--runs", "1", "--data", folder, "--out", folder / "p.md",
+             "--only", "ours", "ours_to_the_cent", "sql"]
+    run = subprocess.run(given, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert (folder / "p.md").read_text(encoding="utf-8").strip() == run.stdout.strip()
+    return run.stdout.splitlines()
+
+
+def test_race_stops_where_figures_differ(tmp_path):
+    page_of(tmp_path, "--sizes", "2000")
+    path = tmp_path / "int-2000" / "ours.credit"
+    said = pd.read_parquet(path)
+    said.assign(credit=said["credit"] + 0.02 * (said.index == 7)).to_parquet(path)
+    run = subprocess.run([sys.executable, "-c", CHECK, tmp_path / "int-2000"], capture_output=True, text=True,
+                         cwd=FOLDER, check=False)
+    assert run.returncode and run.stderr.startswith("ours and sql in int-2000 differ in 1 of "), run.stderr

@@ -85,8 +85,8 @@ def _options(package: str) -> set[str]:
             importlib.import_module(about.name)
     parts = [part for name, part in sys.modules.items() if name.split(".")[0] == module.__name__]
     public = [thing for part in parts for name, thing in vars(part).items() if callable(thing) and name[0] != "_"]
-    public += [method for thing in public if inspect.isclass(thing) for name, method in inspect.getmembers(thing, callable)
-               if name[0] != "_" or name == "__init__"]
+    public += [method for thing in public if inspect.isclass(thing)
+               for name, method in inspect.getmembers(thing, callable) if name[0] != "_" or name == "__init__"]
     ours = [thing for thing in public if str(getattr(thing, "__module__", "")).split(".")[0] == module.__name__]
     return {parameter for thing in ours if (signature := _signature(thing)) for parameter in signature.parameters}
 

@@ -1,6 +1,6 @@
 """One run of one contender, in a process of its own: python contenders.py NAME FOLDER [file for the result]
 
-Prints a line of JSON: seconds of the import, of the whole work and of the model's call alone, processor seconds, peak
+Prints a line of JSON: seconds of the import, of the whole work and of the model's calls alone, processor seconds, peak
 memory and that before the work (MiB). Runs under a peer's Python too: nothing but that peer is imported there.
 """
 
@@ -8,6 +8,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
 
@@ -19,37 +20,39 @@ Work = Callable[[Callable[[], None]], object]        # calls what it is given on
 
 def ours(folder: Path) -> Work:
     """Share nine models' credit in doubles, from the two files."""
-    return _ours(folder, to_the_cent=False)
+    from attribution.credit import credit_by_campaign
+    return _shared(credit_by_campaign, folder, to_the_cent=False)
 
 
 def ours_to_the_cent(folder: Path) -> Work:
     """Share nine models' credit, each conversion's to the cent."""
-    return _ours(folder)
-
-
-def _ours(folder: Path, **options) -> Work:
     from attribution.credit import credit_by_campaign
+    return _shared(credit_by_campaign, folder)
+
+
+def _shared(credit_by_campaign: Callable, folder: Path, **options) -> Work:
+    import pyarrow.dataset  # noqa: F401, which reads Parquet
     return lambda ready: credit_by_campaign(str(folder / "touches.parquet"), str(folder / "conversions.parquet"), NINE,
                                             linking="account", lookback_days=90, **options)
 
 
 def ours_from_frames(folder: Path) -> Work:
-    """Share nine models' credit from pandas' frames: the call alone is what counts."""
+    """Share nine models' credit from pandas' frames, twice: the first call finds nothing prepared."""
     from attribution.credit import credit_by_campaign
 
     def work(ready):
         import pandas as pd
         touches, conversions = (pd.read_parquet(folder / f"{name}.parquet") for name in ("touches", "conversions"))
-        ready()
-        return credit_by_campaign(touches, conversions, NINE, linking="account", lookback_days=90)
+        for _ in range(2):
+            ready()
+            credit_by_campaign(touches, conversions, NINE, linking="account", lookback_days=90)
     return work
 
 
 def ours_in_4_gb(folder: Path) -> Work:
-    """Share nine models' credit to the cent in parts, within 4 GB."""
+    """Share nine models' credit in doubles, in parts within 4 GB."""
     from attribution.outofcore import credit_by_campaign
-    return lambda ready: credit_by_campaign(str(folder / "touches.parquet"), str(folder / "conversions.parquet"), NINE,
-                                            linking="account", lookback_days=90, memory_gb=4)
+    return _shared(credit_by_campaign, folder, to_the_cent=False, memory_gb=4)
 
 
 def sql(folder: Path) -> Work:
@@ -69,9 +72,16 @@ def _sql(folder: Path, config: dict) -> Work:
     return lambda ready: duckdb.connect(config=config).sql(query).df()
 
 
+def journeys(folder: Path) -> Work:
+    """Write the peers' input: the join, the look-back and the order, by DuckDB."""
+    from data import make_journeys
+    return lambda ready: make_journeys(folder)
+
+
 def floor_numpy(folder: Path) -> Work:
     """Read three columns, sort by account and day packed into one integer, count by campaign."""
     import numpy as np
+    import pyarrow.dataset  # noqa: F401, which reads Parquet
     import pyarrow.parquet as pq
 
     def work(ready):
@@ -159,12 +169,6 @@ def _mam(folder: Path, call: Callable) -> Work:
     return work
 
 
-def do_attribution(folder: Path) -> Work:
-    """Its Markov model of order 1: it has no rule models."""
-    from do_attribution import MarkovAttribution
-    return _with_paths(folder, " > ", lambda paths: lambda: MarkovAttribution(order=1).fit(paths["path"], paths["n"]))
-
-
 def shapley_attribution_first(folder: Path) -> Work:
     """First touch of conversions counted, without money: the fastest of its models."""
     return _shapley_attribution(folder, ["FirstTouchAttribution"])
@@ -190,6 +194,7 @@ def _with_paths(folder: Path, separator: str, prepare: Callable) -> Work:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
+    import pyarrow.dataset  # noqa: F401, which reads Parquet
     import pyarrow.parquet as pq
 
     def work(ready):
@@ -222,7 +227,8 @@ def run(name: str, folder: Path, to: Path | None) -> dict:
     begun, laps, before, cpu = perf_counter(), [], _memory("VmRSS"), _cpu()
     result = work(lambda: laps.append(perf_counter()))
     ended = perf_counter()
-    figures = {"import_s": begun - start, "wall_s": ended - begun, "call_s": ended - laps[0] if laps else None,
+    calls = [end - ready for ready, end in pairwise([*laps, ended])]
+    figures = {"import_s": begun - start, "wall_s": ended - begun, "calls_s": calls,
                "cpu_s": _cpu() - cpu, "before_mib": before, "peak_mib": _memory("VmHWM")}
     if to:
         result.to_parquet(to)

@@ -1,8 +1,8 @@
 """Made-up touches and conversions as Parquet, the same bytes for the same size, written a million rows at a time.
 
 20 touches and 3 conversions an account, 5,000 campaigns, two years: touches fall on days (a fifth of them bare
-memberships), conversions at moments. A lead is made 60 days, an opportunity 30 days before its conversion; whose lead it
-was is not known. Ids are whole numbers, as in a warehouse, or text of 18 characters, as in a CRM.
+memberships), conversions at moments. A lead is made 60 days, an opportunity 30 days before its conversion; whose lead
+it was is not known. Ids are whole numbers, as in a warehouse, or text of 18 characters, as in a CRM.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,8 @@ copy (
                row_number() over (partition by c.conversion_id
                                   order by t.touched_at desc, t.kind <> 'response' desc, t.touch_id desc) as place
         from '{folder}/touches.parquet' t join '{folder}/conversions.parquet' c on t.account_id = c.account_id
-         and t.touched_at <= c.converted_at and epoch_us(t.touched_at) // 86400000000 >= epoch_us(c.converted_at) // 86400000000 - 90)
+         and t.touched_at <= c.converted_at
+         and epoch_us(t.touched_at) // 86400000000 >= epoch_us(c.converted_at) // 86400000000 - 90)
     select conversion_id, campaign_id::varchar as channel, touched_at, place = 1 as is_last,
            case when place = 1 then value else 0 end as value
     from journeys order by conversion_id, place desc
@@ -48,11 +49,10 @@ def make_data(folder: Path, n_touches: int, ids: str = "int") -> Path:
 def make_journeys(folder: Path) -> None:
     """Write journeys.parquet, a row per touch of a journey, in order: the join and the look-back that peers lack."""
     import duckdb
-    to, part = folder / "journeys.parquet", folder / "journeys.part"
-    if not to.exists():
-        with duckdb.connect(config={"temp_directory": str(folder / "spill")}) as connection:
-            connection.execute(JOURNEYS.format(folder=folder, to=part))
-        part.rename(to)
+    part = folder / "journeys.part"
+    with duckdb.connect(config={"temp_directory": str(folder / "spill")}) as connection:
+        connection.execute(JOURNEYS.format(folder=folder, to=part))
+    part.rename(folder / "journeys.parquet")
 
 
 def _write(path: Path, n_rows: int, ids: str, make: Callable[[np.random.Generator, np.ndarray], dict]) -> None:
@@ -108,5 +108,5 @@ def _column(name: str, values: np.ndarray, ids: str) -> pa.Array:
 
 def read_rows(folder: Path) -> dict[str, list[dict]]:
     """Read small data as the rows that the tests' plain loops take."""
-    touches, conversions = (pq.read_table(folder / f"{name}.parquet").to_pylist() for name in ("touches", "conversions"))
-    return {"touches": touches, "conversions": [row | {"cents": round(row["value"] * 100)} for row in conversions]}
+    rows = {name: pq.read_table(folder / f"{name}.parquet").to_pylist() for name in ("touches", "conversions")}
+    return rows | {"conversions": [row | {"cents": round(row["value"] * 100)} for row in rows["conversions"]]}

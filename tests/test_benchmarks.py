@@ -29,9 +29,16 @@ def test_markov_benchmark_agrees_with_brute_force():
     assert row[1] == "40" and float(row[-1]) < 1e-12
 
 
-def test_race_agrees_with_plain_loops_and_says_what_it_took(tmp_path):
-    page_of(tmp_path, "--sizes", "2000")
-    lines = page_of(tmp_path, "--report")
+@pytest.fixture(scope="module")
+def raced(tmp_path_factory):
+    """Race ourselves and SQL on little data, and give the folder of the data and the page."""
+    folder = tmp_path_factory.mktemp("race")
+    page_of(folder, "--sizes", "2000")
+    return folder
+
+
+def test_race_agrees_with_plain_loops_and_says_what_it_took(raced):
+    lines = page_of(raced, "--report")
     rows = {line.split(" | ")[0][2:]: line.split(" | ") for line in lines if line.startswith("| ")}
     assert {"ours, 9 models", "ours, 9 models to the cent", "SQL by hand, 9 models"} <= rows.keys()
     assert float(rows["SQL by hand, 9 models"][2]) == 1 and 0 < float(rows["ours, 9 models"][1]) < 60
@@ -48,11 +55,10 @@ def page_of(folder, *arguments):
     return run.stdout.splitlines()
 
 
-def test_race_stops_where_figures_differ(tmp_path):
-    page_of(tmp_path, "--sizes", "2000")
-    path = tmp_path / "int-2000" / "ours.credit"
+def test_race_stops_where_figures_differ(raced):
+    path = raced / "int-2000" / "ours.credit"
     said = pd.read_parquet(path)
     said.assign(credit=said["credit"] + 0.02 * (said.index == 7)).to_parquet(path)
-    run = subprocess.run([sys.executable, "-c", CHECK, tmp_path / "int-2000"], capture_output=True, text=True,
+    run = subprocess.run([sys.executable, "-c", CHECK, path.parent], capture_output=True, text=True,
                          cwd=FOLDER, check=False)
     assert run.returncode and run.stderr.startswith("ours and sql in int-2000 differ in 1 of "), run.stderr

@@ -74,7 +74,7 @@ def _ask(package: str, paths: list[str], values: list[float]) -> str:
             said = globals()[package](paths, values)
     except Exception as error:                       # whatever a peer raises is its answer
         return f"{type(error).__name__}: {error}".splitlines()[0][:100]
-    return ", ".join(f"{name or '(none)'} {float(part):.12g}" for name, part in sorted(said.items()))
+    return ", ".join(f"{name or '(none)'} {float(part):.6g}" for name, part in sorted(said.items()))
 
 
 def _options(package: str) -> set[str]:

@@ -14,14 +14,14 @@ PACKAGE = ROOT / "attribution"
 
 #: A module imports only from those before it.
 ORDER = ["language", "tables", "frames", "dataset", "agreement", "agreement_file", "drafting", "clock", "sources",
-         "world", "simulate", "campaigns", "costs", "entries", "segments", "funnel", "journeys", "models", "paths",
-         "path_models", "credit", "spark", "outofcore", "roi", "intervals", "months", "cohorts", "draws", "worth", "steps",
-         "promises", "sla", "returned", "silence", "planning", "comparisons", "sensitivity", "hazard",
-         "study", "restated", "rejudged", "sentences", "sla_sentences", "change_sentences",
-         "interval_sentences", "model_sentences", "study_sentences", "canvas", "showing", "figures",
-         "sla_figures", "change_figures", "interval_figures", "model_figures", "study_figures", "workbook",
-         "page", "rendering", "inputs", "running", "report", "published", "verify", "call_lists", "cli",
-         "__main__"]
+         "world", "simulate", "campaigns", "costs", "entries", "segments", "funnel", "journeys", "models",
+         "paths", "path_models", "credit", "spark", "outofcore", "roi", "intervals", "months", "cohorts",
+         "draws", "worth", "steps", "promises", "sla", "returned", "silence", "planning", "comparisons",
+         "sensitivity", "hazard", "study", "restated", "rejudged", "sentences", "sla_sentences",
+         "change_sentences", "interval_sentences", "model_sentences", "study_sentences", "canvas", "showing",
+         "figures", "sla_figures", "change_figures", "interval_figures", "model_figures", "study_figures",
+         "workbook", "page", "rendering", "inputs", "running", "report", "published", "verify", "call_lists",
+         "cli", "__main__"]
 FILES = sorted(PACKAGE.rglob("*.py"))
 MODULES = [path for path in FILES if path != PACKAGE / "__init__.py"]
 CLOCK = ("now", "today", "utcnow", "time", "localtime", "gmtime")

@@ -17,6 +17,7 @@ from pandas.api.types import is_integer_dtype
 from attribution.agreement import Agreement
 from attribution.frames import (
     BLOCK,
+    FEW_ROWS,
     check_alike,
     check_filled,
     check_unique,
@@ -151,7 +152,7 @@ def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hyb
 
 def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days: float | None, time_zone: str,
                n_parts: int, with_people: bool = False) -> list[Slices]:
-    """Find the slices in so many parts, each of conversions of its own, and all at the same time.
+    """Find the slices in so many parts, each of conversions of its own, at the same time; few touches are one part.
 
     Without people, the touches' person_id is not read where nothing is linked by it.
     """
@@ -171,7 +172,7 @@ def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days:
     def find(rows: slice) -> Slices:
         order = _sort(touches, clock, entries, keys[rows])
         return _find_journeys(touches, conversions.iloc[rows], order, arrays, campaigns, lookback_days, time_zone)
-    return list(in_threads(find, _cut_keys(keys, n_parts)))
+    return list(in_threads(find, _cut_keys(keys, n_parts if len(touches) > FEW_ROWS and len(keys) else 1)))
 
 
 def _cut_keys(keys: np.ndarray, n_parts: int) -> list[slice]:

@@ -216,7 +216,7 @@ def _pick_models(models: Sequence[str] | Mapping[str, Model] | None) -> dict[str
 def _share(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> tuple[np.ndarray, np.ndarray]:
     """Give each touch its weight, and its credit in whole cents."""
     raw, total = _weigh(arrays, name, weigh, source)
-    weight = raw / np.repeat(total, arrays.n_touches[arrays.starts])
+    weight = raw / arrays.spread(total)
     return weight, _split(weight, source.cents[arrays.conversion], arrays)
 
 
@@ -248,11 +248,10 @@ def _split(weight: np.ndarray, cents: np.ndarray, arrays: JourneyArrays) -> np.n
 
 def _by_remainder(remainder: np.ndarray, arrays: JourneyArrays) -> np.ndarray:
     """Order the rows within each journey by remainder, the largest first: its k-th largest stands in its k-th row."""
-    n_touches = arrays.n_touches[arrays.starts]
-    if (remainder == np.repeat(remainder[arrays.starts], n_touches)).all():
+    if (remainder == arrays.spread(remainder[arrays.starts])).all():
         return np.arange(len(remainder))
-    journey, index_bits = np.repeat(np.arange(1, len(n_touches) + 1), n_touches), len(remainder).bit_length()
-    packed = np.sort(((journey << QUANTUM_BITS) - remainder << index_bits) | np.arange(len(remainder)))
+    index_bits = len(remainder).bit_length()
+    packed = np.sort(((arrays.owner + 1 << QUANTUM_BITS) - remainder << index_bits) | np.arange(len(remainder)))
     return packed & (1 << index_bits) - 1
 
 
@@ -292,7 +291,7 @@ def _sum_cents(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) 
 
 def _sum_shares(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> np.ndarray:
     raw, total = _weigh(arrays, name, weigh, source)
-    money = np.repeat(source.cents[arrays.conversion[arrays.starts]] / total, arrays.n_touches[arrays.starts])
+    money = arrays.spread(source.cents[arrays.conversion[arrays.starts]] / total)
     return np.bincount(arrays.campaign, raw * money, len(source.campaigns))
 
 

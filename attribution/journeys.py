@@ -70,12 +70,23 @@ class JourneyArrays:
         >>> two.journey_sum(np.array([1, 2, 5])).tolist()
         [3, 3, 5]
         """
-        return np.repeat(np.add.reduceat(values, self.starts), self.n_touches[self.starts])
+        if values.dtype == bool:
+            return self.spread(np.bincount(self.owner[values], minlength=len(self.starts)))
+        return self.spread(np.add.reduceat(values, self.starts))
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """Give every touch the value of its journey."""
+        return values[self.owner]
 
     @cached_property
     def starts(self) -> np.ndarray:
         """Where each journey begins."""
         return np.flatnonzero(self.position == 1)
+
+    @cached_property
+    def owner(self) -> np.ndarray:
+        """The place of each touch's journey among them, from 0."""
+        return np.repeat(np.arange(len(self.starts)), self.n_touches[self.starts])
 
     def part(self, rows: slice | np.ndarray) -> "JourneyArrays":
         """Give some of the touches, whole journeys of them."""
@@ -92,8 +103,9 @@ class Slices:
     entries: np.ndarray                              # row in touches of each place in that order
     low: np.ndarray
     high: np.ndarray
-    lead: np.ndarray                                 # the place that holds the milestone; below low where none does
-    opportunity: np.ndarray
+    lead_until: np.ndarray                           # microseconds: the last touch up to then holds the milestone
+    opportunity_until: np.ndarray
+    late_lead: np.ndarray                            # the place that holds it although it is later; -1 where none does
     campaigns: pd.Index                              # what the campaign codes mean
     arrays: dict[str, np.ndarray]                    # campaign code and times in microseconds, by row in touches
     converted_at: np.ndarray                         # microseconds
@@ -101,7 +113,7 @@ class Slices:
     def by_time(self) -> "Slices":
         """Give the conversions in order of converted_at and conversion_id."""
         order = self.conversions.reset_index(drop=True).sort_values(["converted_at", "conversion_id"]).index.to_numpy()
-        each = ("low", "high", "lead", "opportunity", "converted_at")
+        each = ("low", "high", "lead_until", "opportunity_until", "late_lead", "converted_at")
         return replace(self, conversions=self.conversions.take(order).reset_index(drop=True),
                        **{name: getattr(self, name)[order] for name in each})
 
@@ -163,7 +175,8 @@ def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days:
     _check_alike(touches, conversions, roles)
     keys, entries = _link(touches, conversions, roles, linking)
     by_key = np.argsort(keys)
-    conversions, keys = conversions.take(by_key), keys[by_key]
+    needed = conversions.columns.drop(["account_id", "person_id"])
+    conversions, keys = conversions[needed].take(by_key), keys[by_key]
     touched_at = microseconds(touches["touched_at"])
     clock = _make_clock(touched_at, int(keys.max(initial=0)).bit_length())
     codes, campaigns = rank_ids(touches["campaign_id"])
@@ -186,10 +199,18 @@ def _find_journeys(touches: pd.DataFrame, conversions: pd.DataFrame, order: "_Or
                    campaigns: pd.Index, lookback_days: float | None, time_zone: str) -> Slices:
     moments, days = conversions["converted_at"], Agreement(time_zone=time_zone)
     low, high = order.find(_earliest(moments, lookback_days, days), "left"), order.find(microseconds(moments), "right")
-    return Slices(touches, conversions, order.entries, low, high,
-                  _find_lead(touches, conversions, order, low, high, days),
-                  _find_last(order, high, conversions["opportunity_created_at"], days), campaigns, arrays,
-                  microseconds(moments))
+    lead_until, opportunity_until = (_end_of_day(conversions[f"{milestone}_created_at"], days)
+                                     for milestone in ("lead", "opportunity"))
+    late_lead = _find_late_lead(touches, conversions, order, low, high, lead_until, days)
+    return Slices(touches, conversions, order.entries, low, high, lead_until, opportunity_until, late_lead, campaigns,
+                  arrays, microseconds(moments))
+
+
+def _end_of_day(moments: pd.Series, days: Agreement) -> np.ndarray:
+    """Give the last microsecond of each moment's local day; no moment is before all others."""
+    if moments.isna().all():
+        return np.full(len(moments), _BEFORE_ALL)
+    return np.maximum(microseconds(days.end_of(days.day_of(moments))), _BEFORE_ALL)
 
 
 def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) -> np.ndarray:
@@ -208,14 +229,22 @@ def expand(slices: Slices, first: int, last: int) -> tuple[JourneyArrays, np.nda
     met = {name: array[touch] for name, array in slices.arrays.items()}
     touched_at, is_ended = met.pop("touched_at"), n > 0
     last_at = np.repeat(touched_at[np.cumsum(n)[is_ended] - 1], n[is_ended])
+    position, n_touches = entry - np.repeat(low, n) + 1, np.repeat(n, n)
+    by_lead, by_opportunity = (touched_at <= np.repeat(until[first:last], n)
+                               for until in (slices.lead_until, slices.opportunity_until))
+    is_last = position == n_touches
     return JourneyArrays(
-        conversion, entry - np.repeat(low, n) + 1, np.repeat(n, n), **met,
+        conversion, position, n_touches, **met,
         age_days=(last_at - touched_at) / DAY_MICROSECONDS,
-        days_before=(slices.converted_at[conversion] - touched_at) / DAY_MICROSECONDS,
-        is_lead_touch=entry == slices.lead[conversion],
-        is_opportunity_touch=entry == slices.opportunity[conversion],
-        is_before_opportunity=entry <= slices.opportunity[conversion],
+        days_before=(np.repeat(slices.converted_at[first:last], n) - touched_at) / DAY_MICROSECONDS,
+        is_lead_touch=_is_final(by_lead, is_last) | (entry == np.repeat(slices.late_lead[first:last], n)),
+        is_opportunity_touch=_is_final(by_opportunity, is_last), is_before_opportunity=by_opportunity,
     ), touch
+
+
+def _is_final(is_by: np.ndarray, is_last: np.ndarray) -> np.ndarray:
+    """Tell the last touch of each journey of those, from its first on, for which something holds."""
+    return is_by & (is_last | ~np.append(is_by[1:], False)[:len(is_by)])
 
 
 def membership_times(touches: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -285,9 +314,9 @@ class _Order:
     clock: _Clock
     entries: np.ndarray
 
-    def find(self, moments: np.ndarray, side: str) -> np.ndarray:
-        """Find, under each conversion's key, the first entry at or (side right) after a moment."""
-        asked = (self.keys << self.clock.tick_bits) + self.clock.find(np.maximum(moments, _BEFORE_ALL), side)
+    def find(self, moments: np.ndarray, side: str, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+        """Find, under the keys of these conversions, the first entry at or (side right) after a moment of each."""
+        asked = (self.keys[rows] << self.clock.tick_bits) + self.clock.find(np.maximum(moments, _BEFORE_ALL), side)
         return np.searchsorted(self.packed, asked)
 
 
@@ -418,26 +447,21 @@ def _list_roles(touches: pd.DataFrame, roles: pd.DataFrame, keys: np.ndarray) ->
     return _Entries(np.repeat(key, high - low), 0, by_person[_ranges(low, high - low)])
 
 
-def _find_last(order: _Order, high: np.ndarray, moments: pd.Series, days: Agreement) -> np.ndarray:
-    """Find the last entry of each journey on or before a moment's local day; below low where there is none."""
-    if moments.isna().all():
-        return np.full(len(high), -1)
-    ends = microseconds(days.end_of(days.day_of(moments)))           # no moment, as an integer, is before all others
-    return np.minimum(order.find(ends, "right"), high) - 1
-
-
-def _find_lead(touches: pd.DataFrame, conversions: pd.DataFrame, order: _Order, low: np.ndarray, high: np.ndarray,
-               days: Agreement) -> np.ndarray:
-    """Find the entry that created the lead: the last by its day, else that person's first within the next day."""
-    moments, owners = conversions["lead_created_at"], conversions["lead_person_id"]
-    found = _find_last(order, high, moments, days)
-    late = np.flatnonzero((found < low) & (low < high) & owners.notna() & moments.notna())
+def _find_late_lead(touches: pd.DataFrame, conversions: pd.DataFrame, order: _Order, low: np.ndarray, high: np.ndarray,
+                    lead_until: np.ndarray, days: Agreement) -> np.ndarray:
+    """Find, where no touch is up to the lead's day, the first of the lead's own person within the next day; else -1."""
+    found = np.full(len(low), -1)
+    late = np.flatnonzero(conversions[["lead_person_id", "lead_created_at"]].notna().all(axis=1) & (low < high))
+    first_at = microseconds(touches["touched_at"].take(order.entries[low[late]]))
+    late = late[first_at > lead_until[late]]
     if not len(late):
         return found
-    next_day = days.start_of(days.day_of(moments) + pd.Timedelta(days=1))
-    n_late = (_find_last(order, high, next_day, days) + 1 - low)[late].clip(0)
+    next_day = days.day_of(conversions["lead_created_at"].iloc[late]) + pd.Timedelta(days=1)
+    ends = np.minimum(order.find(microseconds(days.end_of(next_day)), "right", late), high[late])
+    n_late = (ends - low[late]).clip(0)
     entry, owner = _ranges(low[late], n_late), np.repeat(late, n_late)
-    is_theirs = touches["person_id"].take(order.entries[entry]).to_numpy() == owners.take(owner).to_numpy()
+    person = touches["person_id"].take(order.entries[entry]).to_numpy()
+    is_theirs = person == conversions["lead_person_id"].take(owner).to_numpy()
     late, first = np.unique(owner[is_theirs], return_index=True)
     found[late] = entry[is_theirs][first]
     return found

@@ -304,7 +304,7 @@ def _place(journeys: JourneyArrays, weights: dict[str, float]) -> np.ndarray:
     raw = sum((weights[place] * touches for place, touches in held.items()), np.zeros(len(journeys.position)))
     if rest is None:
         return raw
-    return raw + weights["rest"] * rest / np.maximum(journeys.journey_sum(rest.astype(np.int64)), 1)
+    return raw + weights["rest"] * rest / np.maximum(journeys.journey_sum(rest), 1)
 
 
 def _held(journeys: JourneyArrays, weights: dict[str, float]) -> dict[str, np.ndarray]:

@@ -33,7 +33,7 @@ from attribution.frames import (
 from attribution.funnel import LINKINGS, check_linking
 from attribution.tables import UTC, TableError, first_keys
 
-CHUNK_ROWS = 65_536                                  # fits the processor's cache
+CHUNK_ROWS = 131_072                                 # fits the processor's cache
 DAY_MICROSECONDS = 86_400_000_000
 FLAGS = ("is_lead_touch", "is_opportunity_touch", "is_before_opportunity")
 _KINDS = ("response", "membership")
@@ -222,22 +222,22 @@ def _earliest(moments: pd.Series, lookback_days: float | None, days: Agreement) 
 
 def expand(slices: Slices, first: int, last: int) -> tuple[JourneyArrays, np.ndarray]:
     """Write out the journeys of conversions first up to last: the arrays for the models, and each row in touches."""
-    low, n = slices.low[first:last], (slices.high - slices.low)[first:last]
-    conversion = np.repeat(np.arange(first, last), n)
-    entry = _ranges(low, n)
+    about = {name: getattr(slices, name)[first:last] for name in (
+        "low", "high", "lead_until", "opportunity_until", "late_lead", "converted_at")}
+    n = about["high"] - about["low"]
+    owner = np.repeat(np.arange(len(n)), n)
+    before, n_touches = (np.cumsum(n) - n)[owner], n[owner]
+    position = np.arange(len(owner)) - before + 1
+    entry = about["low"][owner] + position - 1
     touch = slices.entries[entry]
     met = {name: array[touch] for name, array in slices.arrays.items()}
-    touched_at, is_ended = met.pop("touched_at"), n > 0
-    last_at = np.repeat(touched_at[np.cumsum(n)[is_ended] - 1], n[is_ended])
-    position, n_touches = entry - np.repeat(low, n) + 1, np.repeat(n, n)
-    by_lead, by_opportunity = (touched_at <= np.repeat(until[first:last], n)
-                               for until in (slices.lead_until, slices.opportunity_until))
-    is_last = position == n_touches
+    touched_at, is_last = met.pop("touched_at"), position == n_touches
+    by_lead, by_opportunity = (touched_at <= about[until][owner] for until in ("lead_until", "opportunity_until"))
     return JourneyArrays(
-        conversion, position, n_touches, **met,
-        age_days=(last_at - touched_at) / DAY_MICROSECONDS,
-        days_before=(np.repeat(slices.converted_at[first:last], n) - touched_at) / DAY_MICROSECONDS,
-        is_lead_touch=_is_final(by_lead, is_last) | (entry == np.repeat(slices.late_lead[first:last], n)),
+        owner + first, position, n_touches, **met,
+        age_days=(touched_at[before + n_touches - 1] - touched_at) / DAY_MICROSECONDS,
+        days_before=(about["converted_at"][owner] - touched_at) / DAY_MICROSECONDS,
+        is_lead_touch=_is_final(by_lead, is_last) | (entry == about["late_lead"][owner]),
         is_opportunity_touch=_is_final(by_opportunity, is_last), is_before_opportunity=by_opportunity,
     ), touch
 

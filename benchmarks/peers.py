@@ -141,6 +141,7 @@ def _run(command: list) -> dict:
     """Run a process to its end, and give the JSON of its last line; else the last line of its complaint."""
     is_ours = command[0] == Path(sys.executable)
     quiet = {key: value for key, value in os.environ.items() if is_ours or key != "PYTHONPATH"}
+    quiet["NUMPY_MADVISE_HUGEPAGE"] = "0"            # else a virtual machine may wait for them as long as it works
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS, env=quiet, check=False)
     except subprocess.TimeoutExpired:

@@ -28,6 +28,14 @@ DRAWN = {"ours": ("ours", "#D55E00", 3.5), "sql": ("SQL by hand (DuckDB)", "#007
          "mam_last": ("marketing-attribution-models", "#CC79A7", 1.5),
          "shapley_attribution_first": ("shapley-attribution", "#E69F00", 1.5),
          "pychattr_first": ("pychattr", "#000000", 1.5)}
+FLOORS = ("floor_numpy", "floor_polars")
+#: Why a goal is missed, where it is.
+WHY = {
+    "int": "so little work is mostly what every call costs: checks, tables, threads",
+    "text": "half the time goes into finding 10 million texts among 500,000, which Arrow does no faster than DuckDB",
+    "floor": "it joins no conversions and knows no models; small sizes are mostly what every call costs",
+    "peers": "it is handed what took the most time, the joined and ordered journeys, and reads off the end of each",
+    "large": "the touches are written once more, cut into parts, which the query spills only in part"}
 PEERS = ("channelattribution", "mam_", "mta_", "shapley_", "pychattr_")
 PACKAGES = ("numpy", "pandas", "pyarrow", "duckdb", "polars")
 HEADER = ("| | wall s (range) | to SQL (range) | processor s | peak MiB | growth | import s | call alone, s |\n"
@@ -60,7 +68,8 @@ over 100 s, and for peers at 100 million. Wall and processor time are of the who
 ratio to the query of the same round, and how far it ranged. *Growth* is the exponent from the size before: 1 is twice
 the touches, twice the time. Peak is of the whole process, Python and packages (60 to 240 MiB) included. What takes over
 ten minutes is stopped; what, going by the size before, would take over 150 s or more memory than there is, is not
-tried.
+tried. numpy is told not to ask for huge pages (`NUMPY_MADVISE_HUGEPAGE=0`), for which a virtual machine may have to wait:
+there they cost as much as the work itself.
 """
 CASES_HEAD = """\
 ## What the peers cannot do
@@ -141,7 +150,11 @@ def _goals(runs: pd.DataFrame, figures: pd.DataFrame) -> Iterator[str]:
     for (ids, size), row in ours.iterrows():
         if np.isfinite(row["ratio"]):
             kind = "" if ids == "int" else ", text ids"
-            yield _goal(f"no slower than SQL by hand, {size:,} touches{kind}", row["ratio"], 1.0, "times its time")
+            yield _goal(f"beside SQL by hand, {size:,} touches{kind}", row["ratio"], 0.8, "times its time", why=WHY[ids])
+        floors = done.loc[done.index.isin([(ids, name, size) for name in FLOORS]), "wall_s"]
+        if len(floors):
+            yield _goal(f"beside the floor, {size:,} touches", row["wall_s"] / floors.min(), 2, "times its time",
+                        why=WHY["floor"])
     for size in sorted(ours.loc["int"].index if "int" in ours.index else []):
         here = done.xs(("int", size), level=("ids", "size"))
         peers = here[here.index.str.startswith(PEERS)]
@@ -151,7 +164,7 @@ def _goals(runs: pd.DataFrame, figures: pd.DataFrame) -> Iterator[str]:
         for what, seconds in readings.items() if np.isfinite(made) and len(peers) else ():
             fastest = seconds.idxmin()
             yield _goal(f"nine models before the fastest peer's one, {what}, {size:,} touches",
-                        here.loc["ours", "wall_s"], seconds[fastest], f"s ({LABELS[fastest]})", _short)
+                        here.loc["ours", "wall_s"], seconds[fastest], f"s ({LABELS[fastest]})", _short, WHY["peers"])
     yield from _smaller_goals(runs, ours, done)
 
 
@@ -172,11 +185,13 @@ def _smaller_goals(runs: pd.DataFrame, ours: pd.DataFrame, done: pd.DataFrame) -
             yield _goal(f"growth up to {size:,} touches", growth, 1.1, "exponent")
     for (_, _, size), row in done[done.index.get_level_values("name") == "ours_in_4_gb"].iterrows():
         yield _goal(f"within 4 GB, {size:,} touches: memory", row["peak_mib"] / 1024, 4 / 1.024**3, "GiB")
-        yield _goal(f"within 4 GB, {size:,} touches: beside SQL within 4 GB", row["ratio"], 1.2, "times its time")
+        yield _goal(f"within 4 GB, {size:,} touches: beside SQL within 4 GB", row["ratio"], 1.2, "times its time",
+                    why=WHY["large"])
 
 
-def _goal(what: str, measured: float, goal: float, unit: str, show=lambda number: f"{number:,.3g}") -> str:
-    verdict = "met" if measured <= goal else "**missed**"
+def _goal(what: str, measured: float, goal: float, unit: str, show=lambda number: f"{number:,.3g}",
+          why: str = "") -> str:
+    verdict = "met" if measured <= goal else f"**missed**{why and f': {why}'}"
     return f"| {what}: at most {show(goal)} {unit} | {show(measured)} | {verdict} |"
 
 

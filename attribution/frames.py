@@ -4,7 +4,7 @@ Ids are text; the integer keys of a warehouse stay integers, if every table has 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,6 +18,12 @@ FEW_ROWS = 200_000                                   # a second thread costs mor
 BLOCK = 65_536                                       # rows
 WHOLE = 2**62                                        # rows: as few blocks as there are cores
 N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+#: The columns of ids that are compared with each other: table and column.
+ALIKE = (
+    (("touches", "account_id"), ("conversions", "account_id")),
+    (("touches", "person_id"), ("conversions", "person_id"), ("conversions", "lead_person_id"),
+     ("contact_roles", "person_id")),
+    (("conversions", "conversion_id"), ("contact_roles", "opportunity_id")))
 _FEW_VALUES = ("campaign_id", "kind")
 _SPARSE = 8                                          # places in a list of integers for each one that is there
 
@@ -151,15 +157,23 @@ def _hash(words: np.ndarray) -> np.ndarray:
     return mixed
 
 
-def check_alike(table: pd.DataFrame, name: str, column: str, others: pd.Series, where: str) -> None:
-    """Check that an id is integer in both tables, or text in both: 7 is not found among "7", nor "007".
+def check_alike(kinds: Mapping[tuple[str, str], str]) -> None:
+    """Check that ids that are compared are integers in all tables, or text in all: 7 is not found among "7", nor "007".
 
-    Raises TableError where it is not.
+    `kinds` names the type of integers of each table and column that has any, and is empty for text.
+    Raises TableError where they differ.
+
+    >>> check_alike({("touches", "account_id"): "int64", ("conversions", "account_id"): ""})
+    Traceback (most recent call last):
+    attribution.tables.TableError: touches: account_id is int64, not text as in conversions: account_id. Read ids as \
+text, also such as look like numbers, or as integers in all tables.
     """
-    own, other = (is_integer_dtype(ids.dtype) for ids in (table[column], others))
-    if own != other and len(table) and len(others) and not others.isna().all() and not table[column].isna().all():
-        raise TableError(f"{name}: {column} is {table[column].dtype}, not {'text' if own else 'an integer'} as in "
-                         f"{where}. Read ids as text, also such as look like numbers, or as integers in all tables.")
+    for columns in ALIKE:
+        whole = [column for column in columns if kinds.get(column)]
+        text = [column for column in columns if kinds.get(column) == ""]
+        if whole and text:
+            raise TableError(f"{': '.join(whole[0])} is {kinds[whole[0]]}, not text as in {': '.join(text[0])}. Read "
+                             "ids as text, also such as look like numbers, or as integers in all tables.")
 
 
 def find_ids(ids: pd.Series, among: pd.Index | np.ndarray) -> np.ndarray:

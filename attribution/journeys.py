@@ -16,6 +16,7 @@ from pandas.api.types import is_integer_dtype
 
 from attribution.agreement import Agreement
 from attribution.frames import (
+    ALIKE,
     BLOCK,
     FEW_ROWS,
     check_alike,
@@ -172,7 +173,7 @@ def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days:
     conversions, roles = _read_conversions(conversions), _read_roles(contact_roles)
     needs_people = with_people or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
     touches = _read_touches(touches, needs_people)
-    _check_alike(touches, conversions, roles)
+    _check_alike(touches=touches, conversions=conversions, contact_roles=roles)
     keys, entries = _link(touches, conversions, roles, linking)
     by_key = np.argsort(keys)
     needed = conversions.columns.drop(["account_id", "person_id"])
@@ -521,13 +522,11 @@ def _read_roles(frame) -> pd.DataFrame:
     return check_filled(roles, "contact_roles", ["opportunity_id", "person_id"])
 
 
-def _check_alike(touches: pd.DataFrame, conversions: pd.DataFrame, roles: pd.DataFrame) -> None:
-    check_alike(touches, "touches", "account_id", conversions["account_id"], "conversions")
-    check_alike(roles, "contact_roles", "opportunity_id", conversions["conversion_id"], "conversions")
-    if "person_id" in touches:
-        for column in ("person_id", "lead_person_id"):
-            check_alike(conversions, "conversions", column, touches["person_id"], "touches")
-        check_alike(roles, "contact_roles", "person_id", touches["person_id"], "touches")
+def _check_alike(**tables: pd.DataFrame) -> None:
+    ids = {(name, column): tables[name][column] for columns in ALIKE for name, column in columns
+           if column in tables[name]}
+    check_alike({at: str(column.dtype) if is_integer_dtype(column.dtype) else ""
+                 for at, column in ids.items() if column.notna().any()})
 
 
 def read_journeys(frame, *more: str) -> pd.DataFrame:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from attribution import credit
 from attribution.dataset import NEEDED, WELCOME, find_files
-from attribution.frames import read_columns
+from attribution.frames import ALIKE, check_alike, read_columns
 from attribution.journeys import DAY_MICROSECONDS
 from attribution.models import Model
 from attribution.tables import TableError, as_pandas, empty_table, first_keys
@@ -33,12 +33,6 @@ _NEEDED = {"touches": NEEDED,
 _MEMBERSHIP = ["joined_at", "modified_at"]
 _WELCOME = {"touches": WELCOME,
             "conversions": ["lead_created_at", "lead_person_id", "opportunity_created_at"], "contact_roles": []}
-
-#: The columns of ids that are compared with each other: all text, or all integers.
-_ALIKE = [[("touches", "account_id"), ("conversions", "account_id")],
-          [("touches", "person_id"), ("conversions", "person_id"), ("conversions", "lead_person_id"),
-           ("contact_roles", "person_id")],
-          [("conversions", "conversion_id"), ("contact_roles", "opportunity_id")]]
 
 #: Each conversion with its part and how it is linked; the accounts and people asked for, with their parts; campaigns.
 _LINKS = """
@@ -143,7 +137,7 @@ def _open(database, touches, conversions, contact_roles, lookback_days: float | 
     _give(database, "contact_roles", find_files(roles, "contact_roles"))
     window = _window(database, lookback_days)
     _give(database, "touches", find_files(touches, "touches", *window))
-    types = {column: kind for alike in _ALIKE for kind in [_type_of(database, alike)] for column in alike}
+    types = _find_types(database)
     for name in _NEEDED:
         database.execute(f"CREATE VIEW {name} AS SELECT {_select(database, name, types)} FROM given_{name}"
                          + (f" WHERE {_within(database, *window)}" if name == "touches" else ""))
@@ -185,17 +179,14 @@ def _types(database, view: str) -> dict[str, str]:
     return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
-def _type_of(database, alike: list[tuple[str, str]]) -> str:
-    """Find the type in which to compare ids: integers, or text where no column has integers."""
-    found = {}
-    for name, column in alike:
-        kind = _types(database, f"given_{name}").get(column)
-        if kind and database.execute(f"SELECT 1 FROM given_{name} WHERE {column} IS NOT NULL LIMIT 1").fetchall():
-            found.setdefault("BIGINT" if kind in _INTEGERS else "VARCHAR", f"{name}: {column}")
-    if len(found) == 2:
-        raise TableError(f"{found['BIGINT']} is an integer, not text as in {found['VARCHAR']}. Read ids alike in all "
-                         "tables, as text where some look like no numbers.")
-    return next(iter(found), "VARCHAR")
+def _find_types(database) -> dict[tuple[str, str], str]:
+    """Find the types in which to compare ids: integers, or text where no column has integers."""
+    kinds = {(name, column): kind.lower() if kind in _INTEGERS else ""
+             for name in _NEEDED for column, kind in _types(database, f"given_{name}").items() if column.endswith("_id")
+             if database.execute(f"SELECT 1 FROM given_{name} WHERE {column} IS NOT NULL LIMIT 1").fetchall()}
+    check_alike(kinds)
+    return {column: "BIGINT" if any(kinds.get(each) for each in columns) else "VARCHAR"
+            for columns in ALIKE for column in columns}
 
 
 def _select(database, name: str, types: dict[tuple[str, str], str]) -> str:

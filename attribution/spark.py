@@ -18,10 +18,11 @@ import pyarrow as pa
 from pyspark.errors import PythonException
 from pyspark.sql import Column, DataFrame, GroupedData, PandasCogroupedOps, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, NullType, NumericType, StringType, TimestampNTZType, TimestampType
+from pyspark.sql.types import DataType, IntegralType, NullType, NumericType, StringType, TimestampNTZType, TimestampType
 
 from attribution import credit
-from attribution.journeys import build_journeys, find_slices, microseconds
+from attribution.frames import check_alike, microseconds
+from attribution.journeys import build_journeys, find_slices
 from attribution.models import Model
 from attribution.path_models import COUNTS, count_transitions, solve_transitions
 from attribution.paths import check_days, end_units, end_won
@@ -60,6 +61,7 @@ def credit_by_campaign(touches: DataFrame, conversions: DataFrame,
     how = {"models": models, "lookback_days": lookback_days, "time_zone": time_zone}
     credit.credit_by_campaign(_no_rows(touches), _no_rows(conversions), contact_roles=_no_rows(contact_roles),
                               linking=linking, **how)
+    _check_alike(touches=touches, conversions=conversions, contact_roles=contact_roles)
     reads_memberships = not all(isinstance(model, str) for model in _list_models(models))
     met = _pick(touches, "touches", _TOUCHES + _MEMBERSHIP * reads_memberships)
     converted = _pick(conversions, "conversions", _CONVERSIONS + _MILESTONES)
@@ -85,6 +87,7 @@ def markov(touches: DataFrame, conversions: DataFrame, contact_roles: DataFrame 
     fit = {"as_of": as_of, "min_age_days": min_age_days, "fit_days": fit_days}
     find_slices(_no_rows(touches), _no_rows(conversions), _no_rows(contact_roles), linking=linking, **how)
     check_days(min_age_days=min_age_days, fit_days=fit_days)
+    _check_alike(touches=touches, conversions=conversions, contact_roles=contact_roles)
     until = int(microseconds(pd.Series([as_of]))[0])
     met = _pick(touches, "touches", _TOUCHES).where(F.col("touched_at") <= until)
     converted = _pick(conversions, "conversions", _CONVERSIONS).where(F.col("converted_at") <= until)
@@ -206,13 +209,27 @@ def _typed(column: Column, kind: DataType, table: str, name: str) -> Column:
     elif name == "value":
         wanted, words = (NumericType,), "a number. Read it as a number first"
     else:
-        wanted, words = (StringType,), "text. Read ids as text, also such as look like numbers"
+        wanted, words = (StringType, IntegralType), "text. Read ids as text, also such as look like numbers"
     if not isinstance(kind, (*wanted, NullType)):
         raise TableError(f"{table}: {name} is {kind.simpleString()}, not {words}.")
     if name.endswith("_at"):
         has_zone = isinstance(kind, TimestampType | NullType)
         return F.unix_micros(column.cast("timestamp")) if has_zone else _count_micros(column)
+    if name == "touch_id" and isinstance(kind, IntegralType):
+        return _pad(column)
     return column.cast("double" if name == "value" else "string")
+
+
+def _pad(number: Column) -> Column:
+    """Write integers as text that sorts as they do: ties go by touch_id."""
+    return F.when(number < 0, F.concat(F.lit("-"), F.lpad((number + 2**63 - 1).cast("string"), 19, "0"))).otherwise(
+        F.lpad(number.cast("string"), 19, "0"))
+
+
+def _check_alike(**tables: DataFrame | None) -> None:
+    check_alike({(name, field.name): field.dataType.simpleString() if isinstance(field.dataType, IntegralType) else ""
+                 for name, table in tables.items() if table is not None for field in table.schema
+                 if not isinstance(field.dataType, NullType)})
 
 
 def _count_micros(column: Column) -> Column:

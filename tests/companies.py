@@ -77,3 +77,13 @@ def _typed(column, values):
     if column == "value":
         return pd.Series(values, dtype=float)
     return pd.Series(values, dtype="datetime64[us, UTC]" if column.endswith("_at") else "str")
+
+
+KEYS = {"Ann": 40, "Bea": 7, "Cem": 2**40, "Dag": 0, "Acme": -5, "Bolt": 10**15, "701 > Web": 10, "702": 9, "703": 100,
+        "704": -1} | {f"{kind}{i}": i for kind in "tc" for i in range(100)}
+
+
+def with_integers(table):
+    """Put an integer in the place of each id, in an order of its own."""
+    ids = [column for column in table if column.endswith("_id")]
+    return table.assign(**{column: table[column].map(KEYS).astype("Int64") for column in ids})

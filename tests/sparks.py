@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from pandas.api.types import is_integer_dtype
 
 JAVAS = ("/usr/lib/jvm/*", "/opt/java/*", "/Library/Java/JavaVirtualMachines/*/Contents/Home")
 OPTIONS = {"spark.ui.enabled": "false", "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
@@ -63,4 +64,6 @@ def _type(name, kind):
     if name.endswith("_at"):
         zone = getattr(kind, "tz", None)
         return pa.timestamp("us", zone and str(zone)), "timestamp" if zone else "timestamp_ntz"
-    return (pa.float64(), "double") if name == "value" else (pa.string(), "string")
+    if name == "value":
+        return pa.float64(), "double"
+    return (pa.int64(), "bigint") if is_integer_dtype(kind) else (pa.string(), "string")

@@ -231,7 +231,7 @@ def test_options_are_refused_before_anything_is_read(change, message):
     (pd.concat([TWO, TWO]), deal(), None, r"touches: touch_id is not unique in 2 of .* \(first: a\)"),
     (TWO, pd.concat([deal("d"), deal("d", account_id="Bolt")]), None, r"conversion_id is not unique \(first: d\)"),
     (TWO, deal(value=np.nan), None, r"conversions: value is empty in 1 of 1 rows \(first: deal\)"),
-    (TWO, deal(account_id=7), None, "conversions: account_id is an integer, not text as in touches: account_id"),
+    (TWO, deal(account_id=7), None, "conversions: account_id is bigint, not text as in touches: account_id"),
     (TWO, deal(), pd.DataFrame({"opportunity_id": ["deal", None], "person_id": "Ann"}),
      "contact_roles: opportunity_id is empty in 1 of 2 rows"),
 ])

@@ -10,7 +10,7 @@ import numpy as np
 import oracle
 import pandas as pd
 import pytest
-from companies import make_company, tables
+from companies import make_company, tables, with_integers
 from pandas.testing import assert_frame_equal
 from sparks import start_spark, to_spark
 
@@ -78,6 +78,22 @@ def test_credit_is_that_of_one_machine(spark, cluster, session_zone, linking):
     found = collect(cluster.credit_by_campaign(met, converted, None, in_role, **how, n_groups=7))
     assert len(expected) > 40
     assert_frame_equal(found, expected)
+
+
+@pytest.mark.parametrize("linking", LINKINGS)
+def test_integer_ids_are_credited_as_on_one_machine(spark, cluster, linking):
+    given = [with_integers(table) for table in tables(make_company(8, 90, 9, 6))]
+    given[0]["touch_id"] = given[0]["touch_id"] * 7 - 60        # from below zero to three digits
+    met, converted, roles = frames(spark, *given)
+    found = collect(cluster.credit_by_campaign(met, converted, None, roles, linking=linking, n_groups=3))
+    assert_frame_equal(found, on_one_machine(given[0], given[1], None, given[2], linking=linking))
+
+
+def test_ids_that_are_integers_in_one_table_and_text_in_another_are_refused(spark, cluster):
+    touches, conversions, _ = tables(make_company(8, 9, 2, 0))
+    met, converted = frames(spark, with_integers(touches), conversions)
+    with pytest.raises(TableError, match="touches: account_id is bigint, not text as in conversions: account_id"):
+        cluster.credit_by_campaign(met, converted)
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -68,8 +68,8 @@ over 100 s, and for peers at 100 million. Wall and processor time are of the who
 ratio to the query of the same round, and how far it ranged. *Growth* is the exponent from the size before: 1 is twice
 the touches, twice the time. Peak is of the whole process, Python and packages (60 to 240 MiB) included. What takes over
 ten minutes is stopped; what, going by the size before, would take over 150 s or more memory than there is, is not
-tried. numpy is told not to ask for huge pages (`NUMPY_MADVISE_HUGEPAGE=0`), for which a virtual machine may have to wait:
-there they cost as much as the work itself.
+tried. numpy is told not to ask for huge pages (`NUMPY_MADVISE_HUGEPAGE=0`): a virtual machine may have to wait for them
+as long as the work itself takes.
 """
 CASES_HEAD = """\
 ## What the peers cannot do
@@ -150,7 +150,8 @@ def _goals(runs: pd.DataFrame, figures: pd.DataFrame) -> Iterator[str]:
     for (ids, size), row in ours.iterrows():
         if np.isfinite(row["ratio"]):
             kind = "" if ids == "int" else ", text ids"
-            yield _goal(f"beside SQL by hand, {size:,} touches{kind}", row["ratio"], 0.8, "times its time", why=WHY[ids])
+            yield _goal(f"beside SQL by hand, {size:,} touches{kind}", row["ratio"], 0.8, "times its time",
+                        why=WHY[ids])
         floors = done.loc[done.index.isin([(ids, name, size) for name in FLOORS]), "wall_s"]
         if len(floors):
             yield _goal(f"beside the floor, {size:,} touches", row["wall_s"] / floors.min(), 2, "times its time",

@@ -69,7 +69,7 @@ ratio to the query of the same round, and how far it ranged. *Growth* is the exp
 the touches, twice the time. Peak is of the whole process, Python and packages (60 to 240 MiB) included. What takes over
 ten minutes is stopped; what, going by the size before, would take over 150 s or more memory than there is, is not
 tried. numpy is told not to ask for huge pages (`NUMPY_MADVISE_HUGEPAGE=0`): a virtual machine may have to wait for them
-as long as the work itself takes.
+as long as the work itself takes; for the same reason 2.4 GB are written and given back before each run.
 """
 CASES_HEAD = """\
 ## What the peers cannot do

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from attribution.frames import N_CORES, in_threads, microseconds
+from attribution.frames import in_threads, microseconds
 from attribution.journeys import (
     DAY_MICROSECONDS,
     FLAGS,
@@ -96,9 +96,10 @@ def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str
                        time_zone: str = "UTC", to_the_cent: bool = True) -> pd.DataFrame:
     """Set models side by side, by campaign, straight from the touches: no row per touch and conversion is kept.
 
-    Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent. Unless
-    it must be so (to_the_cent), no conversion's money is split into whole cents, which takes as long again, and a
-    campaign's credit may be a few cents off. A model of one's own may be called from several threads at a time.
+    Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent. With
+    to_the_cent=False no conversion's money is split into whole cents: a campaign's credit may be off by a cent for each
+    of its conversions, and the sum by half a cent for each campaign. A model of one's own may be called from several
+    threads at a time.
     Raises what build_journeys and share_credit raise.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
@@ -111,7 +112,7 @@ def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str
     1  j_shaped    LinkedIn  2500.0              1
     """
     picked = _pick_models(models)
-    parts = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone, N_CORES)
+    parts = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone)
     return _sum_by_campaign([_from_slices(slices) for slices in parts], picked, to_the_cent)
 
 

@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_bool_dtype, is_integer_dtype
+from pandas.api.types import is_integer_dtype
 
 from attribution.tables import UTC, TableError, as_pandas, find_rows, first_keys
 
 MAX_CENTS = 2**43                                    # so that 2^-20 cents fit a 64-bit integer
 FEW_ROWS = 200_000                                   # a second thread costs more than it saves
 BLOCK = 65_536                                       # rows
-WHOLE = 2**62                                        # rows: as few blocks as there are cores
-N_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+N_CORES = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+              8)                                     # more of them only wait for memory
 #: The columns of ids that are compared with each other: table and column.
 ALIKE = (
     (("touches", "account_id"), ("conversions", "account_id")),
@@ -25,6 +25,7 @@ ALIKE = (
      ("contact_roles", "person_id")),
     (("conversions", "conversion_id"), ("contact_roles", "opportunity_id")))
 _FEW_VALUES = ("campaign_id", "kind")
+_MAX_ID = 2**62
 _SPARSE = 8                                          # places in a list of integers for each one that is there
 
 
@@ -42,16 +43,21 @@ def in_threads(function: Callable, parts: Iterable) -> Iterator:
         yield from pool.map(function, parts)
 
 
-def fill(n_rows: int, kind: np.dtype | type, function: Callable[[slice], np.ndarray], block: int = BLOCK) -> np.ndarray:
-    """Make an array of what a function gives for each block of rows, on all cores.
+def count_parts(n_rows: int) -> int:
+    """Say into how many parts work on so many rows is cut: one for each core, few rows into one."""
+    return N_CORES if n_rows > FEW_ROWS else 1
+
+
+def fill(n_rows: int, kind: type, function: Callable[[slice], np.ndarray], block: int | None = BLOCK) -> np.ndarray:
+    """Make an array of what a function gives for each block of rows (None: a block for each core), on all cores.
 
     Blocks fit the processor's cache: a whole column at a time, most of the time would go into fresh memory.
 
     >>> fill(3, int, lambda rows: np.arange(3)[rows] * 2).tolist()
     [0, 2, 4]
     """
-    filled, n_parts = np.empty(n_rows, kind), N_CORES if n_rows > FEW_ROWS else 1
-    block = min(block, max(1, -(-n_rows // n_parts)))
+    filled, n_parts = np.empty(n_rows, kind), count_parts(n_rows)
+    block = min(block or n_rows, max(1, -(-n_rows // n_parts)))
     blocks = [slice(first, first + block) for first in range(0, n_rows, block)]
 
     def work(part: int) -> None:
@@ -140,8 +146,8 @@ def _words(ids: pd.Series) -> np.ndarray | None:
     lengths = pyarrow.compute.min_max(pyarrow.compute.binary_length(text)).as_py()
     if lengths["min"] != lengths["max"] or not lengths["min"]:
         return None
-    width = lengths["min"]
-    letters = np.frombuffer(text.buffers()[2], np.uint8, len(text) * width, text.offset * width).reshape(-1, width)
+    width, starts = lengths["min"], np.frombuffer(text.buffers()[1], np.int64)
+    letters = np.frombuffer(text.buffers()[2], np.uint8, len(text) * width, starts[text.offset]).reshape(-1, width)
     words = np.zeros((len(text), -(-width // 8) * 8), np.uint8)
     words[:, :width] = letters
     return words.view(np.uint64)
@@ -182,14 +188,12 @@ def find_ids(ids: pd.Series, among: pd.Index | np.ndarray) -> np.ndarray:
     >>> find_ids(pd.Series([7, 9]), pd.Index([9])).tolist()
     [-1, 0]
     """
-    if isinstance(ids.dtype, pd.CategoricalDtype):
-        return np.append(find_ids(pd.Series(ids.cat.categories), among), -1)[ids.cat.codes]
-    if not len(among) or not len(ids):
+    if not len(among) or ids.isna().all():
         return np.full(len(ids), -1)
     kind = smallest(len(among))
     if not is_integer_dtype(ids.dtype):
         among = pd.Series(among)
-        return fill(len(ids), kind, lambda rows: find_rows(ids.iloc[rows], among), WHOLE)
+        return fill(len(ids), kind, lambda rows: find_rows(ids.iloc[rows], among), block=None)
     among = np.asarray(among, np.int64)
     numbers, low, high = ids.to_numpy(np.int64, na_value=among.min() - 1), int(among.min()), int(among.max())
     if high - low >= _SPARSE * (len(ids) + len(among)):
@@ -233,14 +237,24 @@ def _typed(column: pd.Series, name: str, as_stored: bool) -> pd.Series:
         return _money(column, name)
     if column.dtype == "str" or not column.name.endswith(("_id", "kind")):
         return column
-    if is_integer_dtype(column.dtype) and not is_bool_dtype(column.dtype) and column.name.endswith("_id"):
-        return column if as_stored and not column.isna().all() else column.astype("str")
-    if as_stored and isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == "str":
+    if is_integer_dtype(column.dtype) and column.name.endswith("_id"):
+        return _check_range(column, name) if as_stored and not column.isna().all() else column.astype("str")
+    if as_stored and column.name in _FEW_VALUES and _is_coded(column):
         return column
     if column.dtype in ("object", "category", "string") or column.isna().all():
         return column.astype("str")
     raise TableError(f"{name}: {column.name} is {column.dtype}, not text. Read ids as text, also such as look "
                      "like numbers.")
+
+
+def _check_range(ids: pd.Series, name: str) -> pd.Series:
+    if ids.min() < -_MAX_ID or ids.max() > _MAX_ID:
+        raise TableError(f"{name}: {ids.name} has integers beyond 2^62. Read ids as text.")
+    return ids
+
+
+def _is_coded(column: pd.Series) -> bool:
+    return isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.dtype == "str"
 
 
 def _moments(column: pd.Series, name: str) -> pd.Series:

@@ -18,11 +18,11 @@ from attribution.agreement import Agreement
 from attribution.frames import (
     ALIKE,
     BLOCK,
-    FEW_ROWS,
     check_alike,
     check_filled,
     check_unique,
     check_values,
+    count_parts,
     fill,
     find_ids,
     in_threads,
@@ -159,19 +159,19 @@ def build_journeys(touches, conversions, contact_roles=None, *, linking: str = "
 def find_slices(touches, conversions, contact_roles=None, *, linking: str = "hybrid",
                 lookback_days: float | None = 365, time_zone: str = "UTC") -> Slices:
     """Find each conversion's journey as a slice of the touches in order; the options are those of build_journeys."""
-    [slices] = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone, 1, with_people=True)
+    [slices] = cut_slices(touches, conversions, contact_roles, linking, lookback_days, time_zone, is_whole=True)
     return slices
 
 
 def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days: float | None, time_zone: str,
-               n_parts: int, with_people: bool = False) -> list[Slices]:
-    """Find the slices in so many parts, each of conversions of its own, at the same time; few touches are one part.
+               is_whole: bool = False) -> list[Slices]:
+    """Find the slices in parts, each of conversions of its own, at the same time; or in one, with the touches' people.
 
-    Without people, the touches' person_id is not read where nothing is linked by it.
+    Else the touches' person_id is not read where nothing is linked by it.
     """
     _check_options(linking, lookback_days, time_zone, contact_roles)
     conversions, roles = _read_conversions(conversions), _read_roles(contact_roles)
-    needs_people = with_people or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
+    needs_people = is_whole or len(roles) or conversions[["person_id", "lead_person_id"]].notna().any(axis=None)
     touches = _read_touches(touches, needs_people)
     _check_alike(touches=touches, conversions=conversions, contact_roles=roles)
     keys, entries = _link(touches, conversions, roles, linking)
@@ -186,7 +186,7 @@ def cut_slices(touches, conversions, contact_roles, linking: str, lookback_days:
     def find(rows: slice) -> Slices:
         order = _sort(touches, clock, entries, keys[rows])
         return _find_journeys(touches, conversions.iloc[rows], order, arrays, campaigns, lookback_days, time_zone)
-    return list(in_threads(find, _cut_keys(keys, n_parts if len(touches) > FEW_ROWS and len(keys) else 1)))
+    return list(in_threads(find, _cut_keys(keys, 1 if is_whole or not len(keys) else count_parts(len(touches)))))
 
 
 def _cut_keys(keys: np.ndarray, n_parts: int) -> list[slice]:
@@ -340,7 +340,8 @@ def _sort(touches: pd.DataFrame, clock: _Clock, entries: list["_Entries"], keys:
     packed = np.concatenate([np.empty(0, np.int64), *_pack(clock, entries, keys)])
     packed.sort()
     if clock.by_time is None:
-        rows = fill(len(packed), smallest(len(clock.ticks)), lambda at: packed[at] & (1 << clock.row_bits) - 1)
+        rows = np.empty(len(packed), smallest(len(clock.ticks)))
+        np.bitwise_and(packed, (1 << clock.row_bits) - 1, out=rows, casting="unsafe")
         packed >>= clock.row_bits
         is_same = packed[1:] == packed[:-1]
     else:
@@ -461,8 +462,9 @@ def _find_late_lead(touches: pd.DataFrame, conversions: pd.DataFrame, order: _Or
     ends = np.minimum(order.find(microseconds(days.end_of(next_day)), "right", late), high[late])
     n_late = (ends - low[late]).clip(0)
     entry, owner = _ranges(low[late], n_late), np.repeat(late, n_late)
-    person = touches["person_id"].take(order.entries[entry]).to_numpy()
-    is_theirs = person == conversions["lead_person_id"].take(owner).to_numpy()
+    owners = conversions["lead_person_id"].iloc[owner]
+    people = pd.Index(owners.unique())
+    is_theirs = find_ids(touches["person_id"].iloc[order.entries[entry]], people) == find_ids(owners, people)
     late, first = np.unique(owner[is_theirs], return_index=True)
     found[late] = entry[is_theirs][first]
     return found

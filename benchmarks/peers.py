@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,7 +124,7 @@ class Bench:
 
 
 def _take_memory() -> None:
-    """Write 2.4 GB and give them back: after a pause the first run would wait until a virtual machine gets its memory."""
+    """Write 2.4 GB and give them back: after a pause, a virtual machine waits for its memory, and the run would too."""
     subprocess.run([sys.executable, "-c", "import numpy; numpy.ones(300_000_000)"], check=True)
 
 
@@ -181,7 +180,8 @@ def _read_arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3, help=f"rounds; {LARGE_RUNS} at most from {LARGE:,} touches")
     parser.add_argument("--only", nargs="+", choices=[one.name for one in RACE],
                         help="some of the contenders; peers need journeys once")
-    parser.add_argument("--data", type=Path, default=Path(tempfile.gettempdir()) / "side_by_side", help="cache folder")
+    parser.add_argument("--data", type=Path, default=Path.home() / ".cache" / "attribution-peers",
+                        help="its own folder for data, environments and runs; take a new one when code has changed")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"), help="the page")
     parser.add_argument("--report", action="store_true", help="run nothing, write the page of the runs on record")
     return parser.parse_args()

@@ -115,6 +115,55 @@ def test_ids_that_are_integers_in_one_table_and_text_in_another_are_refused(tabl
         build_journeys(*given_tables)
 
 
+def one_deal(touches, **deal):
+    """Credit of one deal of 100.00 under first touch, as campaign to money."""
+    table = pd.DataFrame({"conversion_id": ["d"], "account_id": None, "person_id": None, "value": 100.0,
+                          "converted_at": pd.to_datetime(["2026-03-09"], utc=True)}).assign(**deal)
+    credit = credit_by_campaign(touches, table, ["first_touch", "u_shaped"])
+    return {model: rows.set_index("campaign_id")["credit"].to_dict() for model, rows in credit.groupby("model")}
+
+
+def three_touches(**columns):
+    return pd.DataFrame({"touch_id": ["1", "2", "3"], "person_id": None, "account_id": "Acme", "campaign_id": [*"ABC"],
+                         "touched_at": pd.to_datetime(["2026-03-01", "2026-03-02", "2026-03-02"], utc=True)} | columns)
+
+
+def test_integers_that_a_float_cannot_hold_stay_apart():
+    people = pd.Series([2**60 + 1, 2**60, None], dtype="Int64")
+    credit = one_deal(three_touches(person_id=people), account_id="Acme", lead_person_id=2**60,
+                      lead_created_at=pd.Timestamp("2026-02-28 23:00", tz="UTC"))
+    assert credit["u_shaped"] == {"A": 66.67, "B": 16.67, "C": 16.66}         # A's is another's: no lead, 40 : 10 : 10
+    late = pd.to_datetime(["2026-03-02", "2026-03-02", "2026-03-02"], utc=True)
+    credit = one_deal(three_touches(person_id=people, touched_at=late), account_id="Acme", lead_person_id=2**60,
+                      lead_created_at=pd.Timestamp("2026-03-01 23:00", tz="UTC"))
+    assert credit["u_shaped"] == {"A": 40.0, "B": 40.0, "C": 20.0}            # B's is the lead's own
+
+
+def test_touches_without_any_account_meet_no_deal_of_integers():
+    credit = one_deal(three_touches(account_id=None), account_id=7)
+    assert list(credit["first_touch"].values()) == [100.0] and pd.isna(list(credit["first_touch"]))[0]
+
+
+def test_categories_are_ordered_by_their_text():
+    ids = pd.Series(pd.Categorical(["z", "b", "a"], categories=["z", "b", "a"], ordered=True))
+    touches = three_touches(touch_id=ids, touched_at=pd.to_datetime(["2026-03-02"] * 3, utc=True))
+    assert one_deal(touches, account_id="Acme")["first_touch"] == {"A": 0.0, "B": 0.0, "C": 100.0}
+
+
+@pytest.mark.parametrize("ids", [np.array([2**64 - 1, 1, 2], np.uint64), np.array([-(2**63), 1, 2])])
+def test_integers_beyond_what_can_be_packed_are_refused(ids):
+    with pytest.raises(TableError, match="touches: account_id has integers beyond 2\\^62. Read ids as text"):
+        one_deal(three_touches(account_id=ids), account_id=7)
+
+
+def test_an_id_that_comes_twice_in_a_part_of_a_table_is_found():
+    touches, deals = many_touches(250_010, 20_000)
+    touches["touch_id"] = touches["touch_id"].where(touches.index >= 10, "v" + touches["touch_id"].str[10:])
+    touches.loc[250_009, "touch_id"] = touches.loc[100, "touch_id"]
+    with pytest.raises(TableError, match="touches: touch_id is not unique in 2 of 250,000 rows"):
+        credit_by_campaign(touches.iloc[10:], deals)
+
+
 @pytest.mark.parametrize("name", ["none.parquet", "text.parquet"])
 def test_a_path_without_parquet_is_refused_in_one_line(tmp_path, name):
     (tmp_path / "text.parquet").write_text("a,b\n1,2\n", encoding="utf-8")
@@ -141,13 +190,13 @@ def many_touches(n, n_accounts, unit="us"):
 def test_threads_say_what_one_thread_says(monkeypatch, n_accounts, unit):
     touches, deals = many_touches(250_000, n_accounts, unit)
     several, unrounded = (credit_by_campaign(touches, deals, lookback_days=30, to_the_cent=so) for so in (True, False))
-    monkeypatch.setattr(frames, "N_CORES", 1)
+    monkeypatch.setattr(frames, "N_CORES", {1: 3}.get(frames.N_CORES, 1))
     pd.testing.assert_frame_equal(credit_by_campaign(touches, deals, lookback_days=30), several)
     pd.testing.assert_frame_equal(credit_by_campaign(touches, deals, lookback_days=30, to_the_cent=False), unrounded)
     pd.testing.assert_frame_equal(compare_models(build_journeys(touches, deals, lookback_days=30)), several)
-    # A journey of n touches is off by less than n cents, and by nothing in sum.
-    assert (unrounded["credit"] - several["credit"]).abs().max() < 50
-    assert np.allclose(unrounded.groupby("model")["credit"].sum(), deals["value"].sum(), rtol=1e-9)
+    # Every touch is off by less than a cent: here no journey meets a campaign more than 20 times.
+    assert ((unrounded["credit"] - several["credit"]).abs() < 0.01 * 20 * several["n_conversions"]).all()
+    assert np.allclose(unrounded.groupby("model")["credit"].sum(), deals["value"].sum(), atol=0.005 * 51)
     assert not unrounded["credit"].equals(several["credit"])
 
 
@@ -186,6 +235,6 @@ def test_one_account_with_a_million_touches_is_no_harder_than_many():
     linear = credit[credit["model"] == "linear"]
     # 1,000 campaigns with a thousandth of the touches each, of both deals.
     assert len(linear) == 1_000 and linear["credit"].sum() == 15_000
-    assert (linear["credit"] - 15).abs().max() < 10.01 and (linear["n_conversions"] == 2).all()
+    assert (linear["credit"] == 15).all() and (linear["n_conversions"] == 2).all()
     first = credit[(credit["model"] == "first_touch") & (credit["credit"] > 0)]
     assert first[["campaign_id", "credit"]].values.tolist() == [["0", 15_000.0]]

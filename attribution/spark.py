@@ -15,7 +15,7 @@ from operator import or_
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.errors import PythonException
+from pyspark.errors import PySparkException, PythonException
 from pyspark.sql import Column, DataFrame, GroupedData, PandasCogroupedOps, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, IntegralType, NullType, NumericType, StringType, TimestampNTZType, TimestampType
@@ -26,7 +26,7 @@ from attribution.journeys import build_journeys, find_slices
 from attribution.models import Model
 from attribution.path_models import COUNTS, count_transitions, solve_transitions
 from attribution.paths import check_days, end_units, end_won
-from attribution.tables import TableError, to_cents
+from attribution.tables import TableError, first_keys, to_cents
 
 GROUPS_PER_PARTITION = 4                             # so that partitions come out about even
 _TOUCH = ("touch_id", "campaign_id", "touched_at")
@@ -56,7 +56,7 @@ def credit_by_campaign(touches: DataFrame, conversions: DataFrame,
     partition where left out; a group, and so the largest account, must fit into a Python worker's memory.
     Raises at once what attribution.credit_by_campaign raises for arguments, columns and their types. Rows are checked
     where they are read: a fault fails the job that asks for the result, and the last line of the error says what to
-    do. An id that stands twice is found where both its rows fall into one group, as the copies of a row do.
+    do. A touch_id that stands twice is found where both its rows fall into one group, as the copies of a row do.
     """
     how = {"models": models, "lookback_days": lookback_days, "time_zone": time_zone}
     credit.credit_by_campaign(_no_rows(touches), _no_rows(conversions), contact_roles=_no_rows(contact_roles),
@@ -115,12 +115,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--n-groups", type=int)
     given = vars(parser.parse_args(arguments))
     read, out = SparkSession.builder.appName("attribution").getOrCreate().read.parquet, given.pop("out")
-    tables = {name: path and read(path) for name in ("touches", "conversions", "contact_roles")
-              for path in [given.pop(name)]}
+    paths = {name: given.pop(name) for name in ("touches", "conversions", "contact_roles")}
     try:
+        tables = {name: path and read(path) for name, path in paths.items()}
         credit_by_campaign(**tables, **given).write.parquet(out)
-    except (ValueError, PythonException) as error:
-        sys.exit("attribution.spark: " + str(error).strip().splitlines()[-1].removeprefix(_TABLE_ERROR))
+    except (ValueError, PySparkException) as error:
+        lines = str(error).strip().splitlines()
+        said = lines[-1] if isinstance(error, PythonException) else lines[0]
+        print("attribution.spark: " + said.removeprefix(_TABLE_ERROR), file=sys.stderr)
+        sys.exit(2)
 
 
 def _sum_group(met: pa.Table, converted: pa.Table, how: dict) -> pa.Table:
@@ -242,6 +245,7 @@ def _link(touches: DataFrame, conversions: DataFrame, roles: DataFrame | None,
           linking: str) -> tuple[DataFrame, DataFrame]:
     """Give conversions their link, and touches every link of a kind asked for, and take the ids that it was made of."""
     roles = None if linking == "account" else roles
+    _check_unique(conversions)
     conversions = _link_conversions(conversions, roles, linking)
     return _link_touches(touches, conversions, roles).drop("account_id"), conversions.drop("account_id", "person_id")
 
@@ -255,6 +259,15 @@ def _read_roles(contact_roles: DataFrame | None) -> DataFrame | None:
         raise TableError(f"contact_roles: opportunity_id or person_id is empty in {n_faulty:,} rows. Correct those or "
                          "leave them out.")
     return roles
+
+
+def _check_unique(conversions: DataFrame) -> None:
+    """Refuse a conversion that stands twice: under two accounts, in two groups, both would be paid."""
+    twice = conversions.groupBy("conversion_id").count().where("count > 1 and conversion_id is not null")
+    ids = pd.Series([row["conversion_id"] for row in twice.orderBy("conversion_id").limit(3).collect()])
+    if len(ids):
+        raise TableError(f"conversions: conversion_id is not unique ({first_keys(ids)}). Correct those rows or leave "
+                         "them out.")
 
 
 def _link_conversions(conversions: DataFrame, roles: DataFrame | None, linking: str) -> DataFrame:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -213,7 +214,6 @@ def deal(**other):
     (touch(campaign_id=None), deal(), "touches: campaign_id is empty in 1 of 1 rows (first: t). "),
     (touch(campaign_id=None, account_id=None), deal(), "touches: campaign_id is empty in 1 of 1 rows (first: t). "),
     (touch(), deal(value=np.nan), "conversions: value is empty in 1 of 1 rows (first: d). "),
-    (touch(), pd.concat([deal(), deal()]), "conversions: conversion_id is not unique in 2 of 2 rows (first: d). "),
 ])
 def test_a_fault_in_the_rows_is_said_in_the_last_line(spark, cluster, touches, conversions, words):
     from pyspark.errors import PythonException
@@ -236,12 +236,15 @@ def test_what_can_be_refused_before_any_row_is_read_is(spark, cluster):
         cluster.credit_by_campaign(met.drop("campaign_id"), converted)
     with pytest.raises(TableError, match="conversions: value is string, not a number"):
         cluster.credit_by_campaign(met, converted.withColumn("value", converted["account_id"]))
+    twice = to_spark(spark, pd.concat([deal(), deal(account_id="Bolt")], ignore_index=True))
+    with pytest.raises(TableError, match=r"conversions: conversion_id is not unique \(first: d\)"):
+        cluster.credit_by_campaign(met, twice)
     roles = pd.DataFrame({"opportunity_id": ["d"], "person_id": pd.Series([None], dtype="str")})
     with pytest.raises(TableError, match="contact_roles: opportunity_id or person_id is empty in 1 rows"):
         cluster.credit_by_campaign(met, converted, contact_roles=to_spark(spark, roles))
 
 
-def test_main_writes_the_rows_or_says_what_is_wrong_in_one_line(spark, cluster, tmp_path):
+def test_main_writes_the_rows_or_says_what_is_wrong_in_one_line(spark, cluster, tmp_path, capsys):
     touches, conversions, _ = tables(make_company(8, 40, 9, 0))
     places = [str(tmp_path / name) for name in ("touches", "conversions", "out", "none")]
     for table, place in zip((touches, conversions), places, strict=False):
@@ -251,7 +254,12 @@ def test_main_writes_the_rows_or_says_what_is_wrong_in_one_line(spark, cluster, 
                        on_one_machine(touches, conversions, ["linear"], lookback_days=None))
     to_spark(spark, touches.assign(campaign_id=pd.Series(None, touches.index, "str"))).write.mode("overwrite").parquet(
         places[0])
-    with pytest.raises(SystemExit, match=r"^attribution.spark: touches: campaign_id is empty in \d+ of \d+ rows"):
-        cluster.main([*places[:2], places[3], "--n-groups", "1"])
-    with pytest.raises(SystemExit, match=r"^attribution.spark: model: 'lineer' is not one of"):
-        cluster.main([*places[:2], places[3], "--models", "lineer"])
+    for arguments, words in (([*places[:2], places[3], "--n-groups", "1"], r"touches: campaign_id is empty in \d+ of "),
+                             ([*places[:2], places[3], "--models", "lineer"], "model: 'lineer' is not one of"),
+                             ([places[3], *places[1:3]], r"\[PATH_NOT_FOUND\]"),
+                             (places[:3], r"touches: campaign_id|\[PATH_ALREADY_EXISTS\]")):
+        with pytest.raises(SystemExit) as stopped:
+            cluster.main(arguments)
+        said = capsys.readouterr().err
+        assert stopped.value.code == 2 and said.count("\n") == 1
+        assert re.match(f"attribution.spark: ({words})", said)

@@ -245,6 +245,12 @@ def _draw(figures: pd.DataFrame, to: Path) -> bool:
         text, colour, _ = DRAWN[name]
         figure.add_annotation(x=x, y=y, text=text, font={"color": colour, "size": 15}, showarrow=False,
                               xanchor="left", xshift=10)
+    _lay_out(figure, times)
+    figure.write_image(to, scale=1.5)
+    return True
+
+
+def _lay_out(figure, times: pd.DataFrame) -> None:
     figure.update_layout(template="simple_white", showlegend=False, width=1200, height=720, margin={"r": 60, "t": 90},
                          font={"size": 15}, title={"text": _title(times), "font": {"size": 21}})
     first, last = np.log10(times.columns[[0, -1]])
@@ -252,8 +258,6 @@ def _draw(figures: pd.DataFrame, to: Path) -> bool:
     figure.update_xaxes(type="log", title="touches", range=ends, tickvals=list(times.columns),
                         ticktext=[f"{size:,}" for size in times.columns])
     figure.update_yaxes(type="log", title="seconds, from files to credit (median)", showgrid=True, dtick=1)
-    figure.write_image(to, scale=1.5)
-    return True
 
 
 def _label_places(times: pd.DataFrame) -> Iterator[tuple[str, float, float]]:

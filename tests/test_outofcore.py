@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -273,7 +274,8 @@ def test_a_run_that_is_killed_leaves_the_dataset_as_it_was(tmp_path, workshop):
                          env={**os.environ, "TMPDIR": str(workshop)})
     assert run.returncode == -signal.SIGKILL
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
-    assert list(workshop.iterdir())                  # what it left lies where no reader looks
+    [left] = workshop.iterdir()                      # where no reader looks, and nobody else
+    assert left.name.startswith("attribution-") and stat.S_IMODE(left.stat().st_mode) == 0o700
 
 
 def test_without_duckdb_it_says_what_to_install(monkeypatch, tmp_path):

@@ -163,7 +163,9 @@ def _give(database, name: str, given) -> dict[tuple[str, str], str]:
         database.register(f"given_{name}", pyarrow.Table.from_pandas(rows, preserve_index=False))
     kinds = _types(database, f"given_{name}")
     values = read_columns(_pick_values(database, name, kinds), name, needed, welcome, as_stored=True)
-    return {(name, column): kinds[column].lower() if kinds[column] in _INTEGERS else "bigint" * (column in whole)
+    integers = dict.fromkeys(whole, "bigint") | {column: kind.lower() for column, kind in kinds.items()
+                                                 if kind in _INTEGERS}
+    return {(name, column): integers.get(column, "")
             for column in values if column.endswith("_id") and values[column].notna().all()}
 
 

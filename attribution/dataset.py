@@ -1,6 +1,7 @@
 """Touches on disk by month: appended whole months at a time, whatever happens to the job, and read by months."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from glob import glob
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from attribution.frames import check_filled, check_unique, read_columns
-from attribution.tables import TableError, as_pandas, empty_table
+from attribution.tables import TableError, empty_table
 
 NEEDED = ["touch_id", "person_id", "account_id", "campaign_id", "touched_at"]
 WELCOME = ["kind", "joined_at", "modified_at"]
@@ -23,8 +24,11 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") ->
     A month is written whole: with on_repeat="refuse" months that are there already are refused, with "replace" each
     month that the touches name takes the place of the one there, so that a month's export may be made again. Months get
     their names, one by one, when all of them are on the disk: a job that is killed before that leaves the dataset as it
-    was, and what it leaves behind is cleared away by the next. A second job at the same time is refused.
-    Returns one row per month: touched_month (such as "2026-10"), n_touches, and n_replaced, the touches there before.
+    was, and what it leaves behind is cleared away by the next; one that is killed while they get them leaves some of
+    them, each whole: call again with on_repeat="replace". A second job at the same time is refused (on Windows, which
+    has no such lock, see to it yourself).
+    Returns one row per month: touched_month (such as "2026-10"), n_touches, and n_replaced, the touches there before,
+    0 where they could not be read.
     Raises TableError for touches that could not be attributed, ValueError for an argument or a repeated month.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
@@ -42,7 +46,7 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") ->
     month_of = touches["touched_at"].to_numpy("datetime64[us]").astype("datetime64[M]")
     months = {str(month): touches[month_of == month] for month in np.unique(month_of)}
     with _draft(folder) as draft:
-        there = {month: _count(folder / (_MONTH + month)) for month in months}
+        there = {month: _count(folder / (_MONTH + month), on_repeat) for month in months}
         if on_repeat == "refuse":
             _refuse_repeated(folder, there)
         for month, rows in months.items():
@@ -57,9 +61,9 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") ->
 def read_touches(folder: str | Path, since=None, until=None) -> pd.DataFrame:
     """Read the touches of a dataset from one moment up to another (both included; None: no limit).
 
-    Returns the rows as append_touches was given them, months in order. Only the months that the moments reach are
-    opened. A moment without a zone is UTC.
-    Raises TableError when there is no such dataset.
+    Returns the rows as append_touches was given them, months in order, of the columns that touches have; others were
+    not kept. Only the months that the moments reach are opened. A moment without a zone is UTC.
+    Raises TableError when there is no such dataset, or a month of it cannot be read or has ids of another type.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
     ...     "campaign_id": ["LinkedIn", "Guide"], "touched_at": pd.to_datetime(["2026-02-27", "2026-03-08"])})
@@ -73,9 +77,39 @@ def read_touches(folder: str | Path, since=None, until=None) -> pd.DataFrame:
     files = find_files(folder, "touches", since, until)
     if isinstance(files, pd.DataFrame):
         return files
-    rows = pd.concat([as_pandas(path, NEEDED + WELCOME) for path in files], ignore_index=True)
+    rows = read_columns(_stack(files, folder), "touches", NEEDED, WELCOME, as_stored=True)
     rows = rows if since is None else rows[rows["touched_at"] >= since]
     return (rows if until is None else rows[rows["touched_at"] <= until]).reset_index(drop=True)
+
+
+def _stack(files: list[str], folder: str | Path):
+    """Put the files' rows below each other, as an Arrow table."""
+    import pyarrow
+    try:
+        return pyarrow.concat_tables(map(_read, files), promote_options="permissive")
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+        raise TableError(f"{folder}: months differ in the type of a column ({str(error).splitlines()[0]}). Append them "
+                         "again, all with text or all with integers.") from None
+
+
+def _read(path: str):
+    """Read a file's touches; a column without a value is of no type, whatever it was stored as."""
+    import pyarrow
+    with _open(path) as file:
+        table = file.read([name for name in NEEDED + WELCOME if name in file.schema_arrow.names])
+    return pyarrow.table({name: pyarrow.nulls(len(table)) if table[name].null_count == len(table) else table[name]
+                          for name in table.column_names})
+
+
+@contextmanager
+def _open(path: str | Path) -> Iterator:
+    import pyarrow.parquet
+    try:
+        with pyarrow.parquet.ParquetFile(path, memory_map=True) as file:
+            yield file
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise TableError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0][:100]}). Have its month "
+                         'written again with on_repeat="replace"') from None
 
 
 def _utc(moment) -> pd.Timestamp | None:
@@ -93,7 +127,9 @@ def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = No
     """
     if not isinstance(given, str | Path):
         return given
-    if Path(given).is_dir():
+    if Path(given).is_file():
+        files = [Path(given)]
+    elif Path(given).is_dir():
         files = [path for path in sorted(Path(given).rglob("*.parquet"))
                  if not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)]
     else:
@@ -105,8 +141,8 @@ def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = No
 
 
 def _is_reached(path: Path, since, until) -> bool:
-    """Tell whether a file may hold touches of the window: its folder's name says of which month it is."""
-    months = [part.removeprefix(_MONTH) for part in path.parts if part.startswith(_MONTH)]
+    """Tell whether a file may hold touches of the window: its folder's name may say of which month it is."""
+    months = [part.removeprefix(_MONTH) for part in path.parts if re.fullmatch(_MONTH + r"\d{4}-\d{2}", part)]
     return not months or ((since is None or str(since)[:7] <= months[-1]) and
                           (until is None or months[-1] <= str(until)[:7]))
 
@@ -148,23 +184,30 @@ def _sweep(draft: Path) -> None:
         left.unlink()
 
 
-def _count(month: Path) -> int | None:
-    """Count the touches of a month that is there; None where it is not."""
-    import pyarrow.parquet
+def _count(month: Path, on_repeat: str) -> int | None:
+    """Count the touches of a month that is there; None where it is not, 0 where what is to be replaced is damaged."""
     files = sorted(month.glob("*.parquet"))
     others = [path.name for path in files if path.name != _FILE]
     if others:
         raise ValueError(f"{month}: holds files of another's making (first: {others[0]}). Move them away, and append "
                          "their touches")
-    return pyarrow.parquet.read_metadata(files[0]).num_rows if files else None
+    if not files:
+        return None
+    try:
+        with _open(files[0]) as file:
+            return file.metadata.num_rows
+    except TableError:
+        if on_repeat == "refuse":
+            raise
+        return 0
 
 
 def _refuse_repeated(folder: Path, there: Mapping[str, int | None]) -> None:
     repeated = [month for month, n in there.items() if n is not None]
     if repeated:
         raise ValueError(f"touches: {len(repeated):,} of {len(there):,} months are in {folder} already (first: "
-                         f"{', '.join(repeated[:3])}). Leave them out, or have them written again with "
-                         'on_repeat="replace"')
+                         f"{', '.join(repeated[:3])}). Leave them out, or have them written again, as after a job that "
+                         'was killed, with on_repeat="replace"')
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from glob import escape
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +21,7 @@ from attribution.dataset import NEEDED, WELCOME, find_files
 from attribution.frames import ALIKE, check_alike, read_columns
 from attribution.journeys import DAY_MICROSECONDS
 from attribution.models import Model
-from attribution.tables import TableError, as_pandas, empty_table, first_keys
+from attribution.tables import TableError, empty_table, first_keys
 
 BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
 GOOD_TOUCHES, GOOD_PARTS = 2_000_000, 64             # smaller parts sort faster, more files are written slower
@@ -30,6 +31,7 @@ _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT"
 _NEEDED = {"touches": NEEDED,
            "conversions": ["conversion_id", "account_id", "person_id", "converted_at", "value"],
            "contact_roles": ["opportunity_id", "person_id"]}
+_KEYS = [("conversions", "conversion_id"), *(("contact_roles", column) for column in _NEEDED["contact_roles"])]
 _MEMBERSHIP = ["joined_at", "modified_at"]
 _WELCOME = {"touches": WELCOME,
             "conversions": ["lead_created_at", "lead_person_id", "opportunity_created_at"], "contact_roles": []}
@@ -92,7 +94,8 @@ def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] |
     Returns the rows of credit.credit_by_campaign with the same options, to the cent. Touches are read, and checked,
     only where they lie within the look-back of some conversion and have an account or person that one asks for. They
     are cut into parts in a temporary folder (TMPDIR sets its place), which takes about their own room; an account with
-    all its touches, or a deal with its people's, has to fit into memory (memory_gb).
+    all its touches, or a deal with its people's, has to fit into memory (memory_gb). A touch_id that stands twice is
+    found where both its rows fall into one part, as the copies of a row do.
     Raises what credit.credit_by_campaign raises, TableError also for files that cannot be read, and ImportError without
     DuckDB, which attribution-kit[large] brings along.
     """
@@ -127,30 +130,59 @@ def _database(folder: Path, memory_gb: float) -> Iterator:
         try:
             yield database
         except duckdb.Error as error:
-            raise TableError(" ".join(str(error).split())) from None
+            fault = str(error).splitlines()[0][:300]
+            raise TableError(f"attribution.outofcore: the tables cannot be read or cut: {fault}") from None
 
 
 def _open(database, touches, conversions, contact_roles, lookback_days: float | None) -> None:
     """Make views of the three tables: touches within the look-back, ids that are compared of one type."""
     roles = empty_table("contact_roles") if contact_roles is None else contact_roles
-    _give(database, "conversions", find_files(conversions, "conversions"))
-    _give(database, "contact_roles", find_files(roles, "contact_roles"))
+    kinds = _give(database, "conversions", find_files(conversions, "conversions"))
+    kinds |= _give(database, "contact_roles", find_files(roles, "contact_roles"))
     window = _window(database, lookback_days)
-    _give(database, "touches", find_files(touches, "touches", *window))
-    types = _find_types(database)
+    kinds |= _give(database, "touches", find_files(touches, "touches", *window))
+    types = _find_types(kinds)
     for name in _NEEDED:
         database.execute(f"CREATE VIEW {name} AS SELECT {_select(database, name, types)} FROM given_{name}"
                          + (f" WHERE {_within(database, *window)}" if name == "touches" else ""))
 
 
-def _give(database, name: str, given) -> None:
-    """Make a view of a list of Parquet files or of a table, checked for the columns and their types."""
+def _give(database, name: str, given) -> dict[tuple[str, str], str]:
+    """Make a view of a list of Parquet files or of a table, checked for the columns and their types.
+
+    Returns the kinds of those ids that have a value: a type of integers, or empty for text.
+    """
+    needed, welcome, whole = _NEEDED[name], _WELCOME[name], set()
     if isinstance(given, list):
-        database.read_parquet(given, union_by_name=True).create_view(f"given_{name}")
+        files = [escape(path) for path in given]
+        database.read_parquet(files, union_by_name=True).create_view(f"given_{name}")
+        whole = _list_integers(database, files)
     else:
         import pyarrow
-        database.register(f"given_{name}", pyarrow.table(as_pandas(given, _NEEDED[name] + _WELCOME[name])))
-    read_columns(database.view(f"given_{name}").limit(1), name, _NEEDED[name], _WELCOME[name], as_stored=True)
+        rows = read_columns(given, name, needed, welcome, as_stored=True)
+        database.register(f"given_{name}", pyarrow.Table.from_pandas(rows, preserve_index=False))
+    kinds = _types(database, f"given_{name}")
+    values = read_columns(_pick_values(database, name, kinds), name, needed, welcome, as_stored=True)
+    integers = dict.fromkeys(whole, "bigint") | {column: kind.lower() for column, kind in kinds.items()
+                                                 if kind in _INTEGERS}
+    return {(name, column): integers.get(column, "")
+            for column in values if column.endswith("_id") and values[column].notna().all()}
+
+
+def _list_integers(database, files: list[str]) -> set[str]:
+    """List the columns that are integers in every file where they have a value: empty months may say they are text."""
+    rows = database.execute("""
+SELECT path_in_schema FROM parquet_metadata(?) GROUP BY ALL
+HAVING bool_and(type IN ('INT32', 'INT64') OR num_values = coalesce(stats_null_count, 0))""", [files]).fetchall()
+    return {column for column, in rows}
+
+
+def _pick_values(database, name: str, kinds: dict[str, str]):
+    """Pick one value of each column, null only where it has none: what tells that the types are right."""
+    columns = [column for column in _NEEDED[name] + _WELCOME[name] if column in kinds]
+    values = (f"(SELECT {column} FROM given_{name} WHERE {column} IS NOT NULL LIMIT 1) AS {column}"
+              for column in columns)
+    return database.sql(", ".join(["SELECT 1 AS n", *values]))
 
 
 def _window(database, lookback_days: float | None) -> tuple[np.datetime64, np.datetime64]:
@@ -179,11 +211,8 @@ def _types(database, view: str) -> dict[str, str]:
     return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
-def _find_types(database) -> dict[tuple[str, str], str]:
+def _find_types(kinds: dict[tuple[str, str], str]) -> dict[tuple[str, str], str]:
     """Find the types in which to compare ids: integers, or text where no column has integers."""
-    kinds = {(name, column): kind.lower() if kind in _INTEGERS else ""
-             for name in _NEEDED for column, kind in _types(database, f"given_{name}").items() if column.endswith("_id")
-             if database.execute(f"SELECT 1 FROM given_{name} WHERE {column} IS NOT NULL LIMIT 1").fetchall()}
     check_alike(kinds)
     return {column: "BIGINT" if any(kinds.get(each) for each in columns) else "VARCHAR"
             for columns in ALIKE for column in columns}
@@ -201,14 +230,15 @@ def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership
     """Write the rows of each part into files of its own, and return the campaigns by their codes."""
     _check(database)
     columns = _types(database, "touches")
-    n_kinds = "count(DISTINCT kind)" if "kind" in columns else "0"
+    n_kinds = "count(DISTINCT kind) + (count(kind) < count(*))::INTEGER" if "kind" in columns else "0"
     [(n_touches, n_kinds)] = database.execute(f"SELECT count(*), {n_kinds} FROM touches").fetchall()
     database.execute(_LINKS.format(n_parts=_count_parts(n_touches, memory_gb), by_role=_BY_ROLE[linking]))
     more = (["kind"] if n_kinds > 1 else []) + [name for name in _MEMBERSHIP if with_membership and name in columns]
     names = {"more": "".join(f", {name}" for name in more),
              **(_BY_PERSON if database.execute("SELECT 1 FROM people LIMIT 1").fetchall() else _BY_ACCOUNT)}
+    place = str(folder).replace("'", "''")
     for name, rows in _PARTS.items():
-        database.execute(f"COPY ({rows.format(**names)}) TO '{folder / name}' "
+        database.execute(f"COPY ({rows.format(**names)}) TO '{place}/{name}' "
                          "(FORMAT parquet, PARTITION_BY part, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1)")
     return database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
 
@@ -221,16 +251,15 @@ def _count_parts(n_touches: int, memory_gb: float) -> int:
 
 def _check(database) -> None:
     """Refuse what would be overlooked part by part: a deal that stands twice, a role of nobody or nothing."""
-    [(n, n_ids)] = database.execute("SELECT count(*), count(DISTINCT conversion_id) FROM conversions").fetchall()
+    for name, column in _KEYS:
+        [(n, n_filled)] = database.execute(f"SELECT count(*), count({column}) FROM {name}").fetchall()
+        if n_filled < n:
+            raise TableError(f"{name}: {column} is empty in {n - n_filled:,} of {n:,} rows. Correct those rows or "
+                             "leave them out.")
     repeated = "SELECT conversion_id FROM conversions GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL LIMIT 3"
-    if n_ids < n and len(ids := database.execute(repeated).df()):
+    if len(ids := database.execute(repeated).df()):
         raise TableError(f"conversions: conversion_id is not unique ({first_keys(ids['conversion_id'])}). Correct "
                          "those rows or leave them out.")
-    for column in _NEEDED["contact_roles"]:
-        [(n, n_filled)] = database.execute(f"SELECT count(*), count({column}) FROM contact_roles").fetchall()
-        if n_filled < n:
-            raise TableError(f"contact_roles: {column} is empty in {n - n_filled:,} of {n:,} rows. Correct those rows "
-                             "or leave them out.")
 
 
 def _credit_part(folder: Path, part: str, *, models, is_role: bool, **options) -> pd.DataFrame:

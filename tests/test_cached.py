@@ -103,6 +103,41 @@ def test_load_table_gives_nothing_of_another_user(place, monkeypatch):
 
 
 @posix
+@pytest.mark.parametrize(("mode", "is_used"), [(0o700, True), (0o755, True), (0o770, False), (0o702, False)])
+def test_a_folder_that_others_can_write_to_is_not_used(place, mode, is_used):
+    place.chmod(mode)
+    assert has_table(place, "touches") == is_used
+    assert (load_table(place, "touches", "digest 1") is not None) == is_used
+    save_table(place, "accounts", "digest 1", ROWS)
+    assert len([*place.glob("accounts-*")]) == is_used
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_another_user_is_not_used(place):
+    os.chown(place, 65_534, -1)
+    assert not has_table(place, "touches") and load_table(place, "touches", "digest 1") is None
+    save_table(place, "accounts", "digest 1", ROWS)
+    assert not [*place.glob("accounts-*")]
+
+
+@posix
+def test_load_table_reads_the_bytes_that_it_hashed_though_the_name_is_taken_meanwhile(place, monkeypatch):
+    path, digest = only(place), hashlib.file_digest
+
+    def hash_and_replace(file, name):
+        found = digest(file, name)
+        draft = place / "draft"
+        pq.write_table(ROWS[:1].replace_schema_metadata({"made_from": "digest 1"}), draft)
+        draft.replace(path)
+        return found
+
+    monkeypatch.setattr(hashlib, "file_digest", hash_and_replace)
+    assert load_table(place, "touches", "digest 1").equals(ROWS)
+    monkeypatch.undo()
+    assert load_table(place, "touches", "digest 1") is None
+
+
+@posix
 def test_kept_tables_are_for_their_owner_alone(tmp_path):
     mask = os.umask(0)
     try:

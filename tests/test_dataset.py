@@ -126,6 +126,11 @@ def write_half(rows, path):
         die()
 if sys.argv[2] == "writing":
     dataset._write = write_half
+def publish_one(draft, month):
+    publish(draft, month)
+    die()
+if sys.argv[2] == "between":
+    dataset._publish = publish_one
 if sys.argv[2] == "publishing":
     dataset._publish = die
 append_touches(pd.read_parquet(sys.argv[3]), sys.argv[1], on_repeat="replace")
@@ -187,3 +192,61 @@ def test_a_full_disk_leaves_the_dataset_as_it_was(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         append_touches(touches_at("2026-02-05", "2026-03-05"), tmp_path, on_repeat="replace")
     assert files_of(tmp_path) == before and not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.parametrize("first", [7, "Ann"])
+@pytest.mark.parametrize("empty", [0, 1])
+def test_a_month_without_a_person_leaves_the_ids_their_type(tmp_path, first, empty):
+    rows = touches_at("2026-02-01", "2026-03-01").assign(person_id=first)
+    rows["person_id"] = rows["person_id"].astype("str" if first == "Ann" else "Int64")
+    rows.loc[empty, "person_id"] = None
+    for month in (rows.head(1), rows.tail(1)):
+        append_touches(month, tmp_path)
+    pd.testing.assert_frame_equal(read_touches(tmp_path), rows)
+    nobody = read_touches(tmp_path, *rows.loc[[empty, empty], "touched_at"])
+    assert nobody["person_id"].isna().all() and nobody["person_id"].dtype == "str"
+
+
+def test_months_of_text_beside_months_of_integers_are_refused_in_one_line(tmp_path):
+    append_touches(touches_at("2026-02-01").assign(account_id=7), tmp_path)
+    append_touches(touches_at("2026-03-01", first=1), tmp_path)
+    with pytest.raises(TableError, match=r"^.*: months differ in the type of a column \(.*account_id.*$") as error:
+        read_touches(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_names_no_month_of_ours_is_read(tmp_path):
+    rows = touches_at("2026-03-05")
+    (tmp_path / "touched_month=202603").mkdir()
+    rows.to_parquet(tmp_path / "touched_month=202603" / "part-0.parquet")
+    pd.testing.assert_frame_equal(read_touches(tmp_path, "2026-03-01", "2026-03-31"), rows)
+
+
+def test_a_file_with_brackets_in_its_name_is_taken_as_it_is(tmp_path):
+    touches_at("2026-03-05").to_parquet(tmp_path / "touches[1].parquet")
+    touches_at("2026-03-06", "2026-03-07").to_parquet(tmp_path / "touches1.parquet")
+    assert len(read_touches(tmp_path / "touches[1].parquet")) == 1
+    assert len(read_touches(str(tmp_path / "touches[1]*"))) == 2
+    assert len(read_touches(tmp_path)) == 3
+
+
+def test_a_damaged_month_is_named_and_may_be_replaced(tmp_path):
+    rows = touches_at("2026-02-01", "2026-03-01")
+    append_touches(rows, tmp_path)
+    month = tmp_path / "touched_month=2026-03" / "touches.parquet"
+    os.truncate(month, 100)
+    with pytest.raises(TableError, match=r"2026-03/touches\.parquet: cannot be read as Parquet .* on_repeat=.replace"):
+        append_touches(rows, tmp_path)
+    assert append_touches(rows, tmp_path, on_repeat="replace")["n_replaced"].tolist() == [1, 0]
+    pd.testing.assert_frame_equal(read_touches(tmp_path), rows)
+
+
+def test_months_that_a_killed_append_left_are_repeated_as_the_error_says(tmp_path):
+    folder, rows = tmp_path / "data", touches_at("2026-02-05", "2026-03-05")
+    rows.to_parquet(tmp_path / "rows.parquet")
+    run = subprocess.run([sys.executable, "-c", KILLED, folder, "between", tmp_path / "rows.parquet"], check=False)
+    assert run.returncode == -signal.SIGKILL and read_touches(folder)["touch_id"].tolist() == ["t0"]
+    with pytest.raises(ValueError, match="written again, as after a job that was killed, with on_repeat=.replace"):
+        append_touches(rows, folder)
+    append_touches(rows, folder, on_repeat="replace")
+    pd.testing.assert_frame_equal(read_touches(folder), rows)

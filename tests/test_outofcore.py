@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from companies import companies, make_company, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import append_touches, credit, outofcore
+from attribution import append_touches, credit, outofcore, read_touches
 from attribution.funnel import LINKINGS
 from attribution.models import first_touch, last_touch, position_based
 from attribution.tables import TableError
@@ -230,6 +231,7 @@ def test_options_are_refused_before_anything_is_read(change, message):
     (TWO.assign(campaign_id=[None, "Web"]), deal(), None, "touches: campaign_id is empty in 1 of"),
     (pd.concat([TWO, TWO]), deal(), None, r"touches: touch_id is not unique in 2 of .* \(first: a\)"),
     (TWO, pd.concat([deal("d"), deal("d", account_id="Bolt")]), None, r"conversion_id is not unique \(first: d\)"),
+    (TWO, pd.concat([deal("d"), deal(None), deal(None)]), None, "conversions: conversion_id is empty in 2 of 3 rows"),
     (TWO, deal(value=np.nan), None, r"conversions: value is empty in 1 of 1 rows \(first: deal\)"),
     (TWO, deal(account_id=7), None, "conversions: account_id is bigint, not text as in touches: account_id"),
     (TWO, deal(), pd.DataFrame({"opportunity_id": ["deal", None], "person_id": "Ann"}),
@@ -272,7 +274,8 @@ def test_a_run_that_is_killed_leaves_the_dataset_as_it_was(tmp_path, workshop):
                          env={**os.environ, "TMPDIR": str(workshop)})
     assert run.returncode == -signal.SIGKILL
     assert {path: path.read_bytes() for path in data.rglob("*") if path.is_file()} == before
-    assert list(workshop.iterdir())                  # what it left lies where no reader looks
+    [left] = workshop.iterdir()                      # where no reader looks, and nobody else
+    assert left.name.startswith("attribution-") and stat.S_IMODE(left.stat().st_mode) == 0o700
 
 
 def test_without_duckdb_it_says_what_to_install(monkeypatch, tmp_path):
@@ -287,3 +290,66 @@ def test_more_touches_take_more_parts_and_more_memory_fewer(monkeypatch):
     assert outofcore._count_parts(100_000_000, 4) == 50                  # 2 million touches each
     assert outofcore._count_parts(100_000_000, 1) == 64                  # 320 bytes a touch, of half a GB
     assert outofcore._count_parts(1_000_000_000, 16) == 64 < outofcore._count_parts(1_000_000_000, 4)
+
+
+# ---- what no part may overlook
+
+
+def test_a_kind_beside_none_orders_touches_of_one_moment():
+    rows = touches_of(("a", "Ann", "Acme", "Web", "2026-03-01"), ("b", "Ann", "Acme", "Fair", "2026-03-01"))
+    ours = assert_same(rows.assign(kind=[None, "response"]), deal(), None, ["first_touch"])
+    assert ours[["campaign_id", "credit"]].values.tolist() == [["Fair", 100.0], ["Web", 0.0]]
+
+
+@pytest.mark.parametrize("column", ["account_id", "person_id"])
+def test_types_are_checked_though_the_first_row_is_empty(column, tmp_path):
+    path = on_disk(TWO.assign(**{column: [np.nan, 7.0]}), tmp_path)
+    with pytest.raises(TableError, match=f"touches: {column} is float64, not text"):
+        outofcore.credit_by_campaign(path, deal(account_id="7.0"), ["linear"])
+    ours = assert_same(TWO.assign(person_id=np.nan), deal(), None, ["linear"])
+    assert ours["campaign_id"].tolist() == ["Web"]
+
+
+@pytest.mark.parametrize("empty", [1, 2])
+@pytest.mark.parametrize("ids", [(7, 8), ("7", "8")])
+def test_a_month_without_a_person_leaves_the_ids_their_type(empty, ids, tmp_path):
+    rows = touches_of(("a", ids[0], ids[0], "Web", "2026-03-01"), ("b", ids[1], ids[1], "Fair", "2026-04-01"))
+    rows.loc[empty - 1, "person_id"] = None
+    rows["person_id"] = rows["person_id"].astype("Int64" if ids[0] == 7 else "str")
+    for month in (rows.head(1), rows.tail(1)):
+        append_touches(month, tmp_path)
+    whose = pd.concat([deal("d", account_id=ids[0]), deal("e", account_id=ids[0], person_id=ids[2 - empty])])
+    whose["person_id"] = whose["person_id"].astype(rows["person_id"].dtype)
+    conversions = whose.assign(converted_at=pd.Timestamp("2026-04-09", tz="UTC"))
+    expected = credit.credit_by_campaign(rows, conversions, ["linear"])
+    assert expected["credit"].sum() == 200 and expected["campaign_id"].notna().all()
+    pd.testing.assert_frame_equal(outofcore.credit_by_campaign(tmp_path, conversions, ["linear"]), expected)
+    pd.testing.assert_frame_equal(read_touches(tmp_path), rows, check_like=True)
+
+
+def test_other_columns_of_a_table_may_hold_anything():
+    ours = assert_same(TWO, pd.concat([deal("d"), deal("e")]).assign(notes=[1, "x"]), None, ["linear"])
+    assert ours["credit"].tolist() == [200.0]
+
+
+def test_names_with_quotes_and_brackets_are_read_and_written(tmp_path, monkeypatch):
+    odd = tmp_path / "Ann's [1]*"
+    odd.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    expected = credit.credit_by_campaign(TWO, deal(), ["linear"])
+    path = odd / "touches[1].parquet"
+    TWO.to_parquet(path)
+    for place in (path, str(path), odd):
+        pd.testing.assert_frame_equal(outofcore.credit_by_campaign(place, deal(), ["linear"]), expected)
+    assert [each.name for each in odd.iterdir()] == [path.name]
+
+
+def test_what_duckdb_says_is_cut_to_one_short_line(tmp_path):
+    (tmp_path / "broken.parquet").write_bytes(b"no Parquet")
+    with pytest.raises(TableError) as error:
+        outofcore.credit_by_campaign(tmp_path / "broken.parquet", deal())
+    start, _, fault = str(error.value).partition(": the tables cannot be read or cut: ")
+    assert start == "attribution.outofcore" and "broken.parquet" in fault and "\n" not in fault
+    with pytest.raises(TableError, match=r"Out of Memory") as error, outofcore._database(tmp_path, 0.01) as database:
+        database.execute("SELECT list(range) FROM range(5_000_000)")
+    assert "Possible solutions" not in str(error.value)

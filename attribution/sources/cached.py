@@ -1,8 +1,8 @@
 """Tables that took long to parse: kept as Parquet in a hidden folder, and read from there while nothing has changed.
 
 A kept table is one file, `<name>-<sha256 of its bytes>.parquet`, which holds besides the rows what they were made from.
-It is for its owner alone. One that is damaged, was made from something else or could be written by others is not read;
-where none can be written, things go on without.
+It is for its owner alone. One that is damaged, was made from something else or could be written by others is not read,
+nor is any in a folder that is another's or that others can write to; where none can be written, things go on without.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -29,12 +30,12 @@ def load_table(folder: Path, name: str, made_from: str) -> pa.Table | None:
     """
     from pyarrow.parquet import ParquetFile
     for path in _find_kept(folder, name):
-        with suppress(OSError, pa.ArrowException):
-            if _is_trusted(path):
-                with ParquetFile(path) as file:
-                    about = dict(file.schema_arrow.metadata or {})
-                    if about.pop(_MADE_FROM, None) == made_from.encode():
-                        return file.read().replace_schema_metadata(about or None)
+        with suppress(OSError, pa.ArrowException), open(path, "rb") as file:
+            if _is_ours(os.fstat(file.fileno())) and path.stem.endswith(f"-{_hash(file)}"):
+                kept = ParquetFile(file)             # the very bytes that were hashed, whatever has the name by now
+                about = dict(kept.schema_arrow.metadata or {})
+                if about.pop(_MADE_FROM, None) == made_from.encode():
+                    return kept.read().replace_schema_metadata(about or None)
     return None
 
 
@@ -52,6 +53,8 @@ def save_table(folder: Path, name: str, made_from: str, table: pa.Table) -> None
     about = {**(table.schema.metadata or {}), _MADE_FROM: made_from}
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
+        if not _is_ours(folder.lstat()):
+            return
         kept = _write(folder, name, table.replace_schema_metadata(about))
         for path in folder.glob(f"{name}-*"):        # what older sources and killed jobs left
             if path != kept:
@@ -65,23 +68,26 @@ def _write(folder: Path, name: str, table: pa.Table) -> Path:
     os.close(handle)
     try:
         write_table(table, draft, compression="zstd")
-        return Path(draft).replace(folder / f"{name}-{_hash(Path(draft))}.parquet")
+        with open(draft, "rb") as file:
+            digest = _hash(file)
+        return Path(draft).replace(folder / f"{name}-{digest}.parquet")
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
 
 
 def _find_kept(folder: Path, name: str) -> list[Path]:
-    return sorted(folder.glob(f"{name}-*.parquet"))
+    with suppress(OSError):
+        if _is_ours(folder.lstat()):
+            return sorted(folder.glob(f"{name}-*.parquet"))
+    return []
 
 
-def _is_trusted(path: Path) -> bool:
-    """Tell whether a file has the bytes that its name says, and nobody else could have written it."""
-    about = path.stat()
-    is_ours = not hasattr(os, "geteuid") or (about.st_uid == os.geteuid() and not about.st_mode & 0o022)
-    return is_ours and path.stem.endswith(f"-{_hash(path)}")
+def _is_ours(about: os.stat_result) -> bool:
+    """Tell whether nobody else could have written a file, or put one into a folder."""
+    return not hasattr(os, "geteuid") or (about.st_uid == os.geteuid() and not about.st_mode & 0o022)
 
 
-def _hash(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hash(file: BinaryIO) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()

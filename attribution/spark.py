@@ -225,8 +225,8 @@ def _typed(column: Column, kind: DataType, table: str, name: str) -> Column:
 
 def _pad(number: Column) -> Column:
     """Write integers as text that sorts as they do: ties go by touch_id."""
-    return F.when(number < 0, F.concat(F.lit("-"), F.lpad((number + 2**63 - 1).cast("string"), 19, "0"))).otherwise(
-        F.lpad(number.cast("string"), 19, "0"))
+    without_sign = number.cast("long").bitwiseAND(F.lit(2**63 - 1))             # below zero, number + 2**63
+    return F.concat(F.when(number < 0, "-").otherwise(""), F.lpad(without_sign.cast("string"), 19, "0"))
 
 
 def _check_alike(**tables: DataFrame | None) -> None:

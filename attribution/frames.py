@@ -6,6 +6,7 @@ Ids are text; the integer keys of a warehouse stay integers, if every table has 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from threading import current_thread
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ ALIKE = (
     (("conversions", "conversion_id"), ("contact_roles", "opportunity_id")))
 _FEW_VALUES = ("campaign_id", "kind")
 _MAX_ID = 2**62
+_OURS = "attribution"                                # the threads' name
 _SPARSE = 8                                          # places in a list of integers for each one that is there
 
 
@@ -36,16 +38,21 @@ def in_threads(function: Callable, parts: Iterable) -> Iterator:
     [1, 2]
     """
     parts = list(parts)
-    if len(parts) < 2 or N_CORES < 2:
+    if len(parts) < 2 or N_CORES < 2 or _is_in_thread():
         yield from map(function, parts)
         return
-    with ThreadPoolExecutor(N_CORES) as pool:
+    with ThreadPoolExecutor(N_CORES, _OURS) as pool:
         yield from pool.map(function, parts)
+
+
+def _is_in_thread() -> bool:
+    """Tell whether this is work on a part, beside that on others: it is not cut further."""
+    return current_thread().name.startswith(_OURS)
 
 
 def count_parts(n_rows: int) -> int:
     """Say into how many parts work on so many rows is cut: one for each core, few rows into one."""
-    return N_CORES if n_rows > FEW_ROWS else 1
+    return N_CORES if n_rows > FEW_ROWS and not _is_in_thread() else 1
 
 
 def fill(n_rows: int, kind: type, function: Callable[[slice], np.ndarray], block: int | None = BLOCK) -> np.ndarray:

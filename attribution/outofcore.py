@@ -1,11 +1,11 @@
-"""Larger than memory: the same kernel over parts of the touches that DuckDB cuts.
+"""Larger than memory: the same kernel over parts of the touches that DuckDB reads.
 
 A conversion's credit depends on the touches that link to it alone. So the conversions are dealt out by what links them,
-each part gets every touch that one of its conversions asks for, and the parts' sums, in whole cents, add up.
+each part gets every touch that one of its conversions asks for, and the parts' sums, in whole cents, add up. As many
+parts are in memory at a time as have room there, and for the next ones the files are read again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from glob import escape
@@ -18,14 +18,15 @@ import pandas as pd
 
 from attribution import credit
 from attribution.dataset import NEEDED, WELCOME, find_files
-from attribution.frames import ALIKE, check_alike, read_columns
+from attribution.frames import ALIKE, check_alike, in_threads, read_columns
 from attribution.journeys import DAY_MICROSECONDS
 from attribution.models import Model
 from attribution.tables import TableError, empty_table, first_keys
 
-BYTES_A_TOUCH = 160                                  # of a part at the kernel's peak
-GOOD_TOUCHES, GOOD_PARTS = 2_000_000, 64             # smaller parts sort faster, more files are written slower
-N_AT_ONCE = 2                                        # parts under way
+BYTES_A_TOUCH, BYTES_A_CONVERSION = 40, 64           # in memory, until the kernel takes their part
+PART_TOUCHES = 1_000_000                             # a part that the kernel has under way, of one for each core
+BATCH_ROWS = 500_000
+_SPARED_GB = 1                                       # for DuckDB, the parts under way and the libraries
 _EARLIEST = -8_520_336_000_000_000                   # microseconds: the year 1700, which nanoseconds reach
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 _NEEDED = {"touches": NEEDED,
@@ -62,11 +63,10 @@ FROM (SELECT DISTINCT campaign_id FROM touches WHERE campaign_id IS NOT NULL);
 _BY_ROLE = {"account": "false", "role": "true",
             "hybrid": "conversion_id IN (SELECT opportunity_id FROM contact_roles)"}
 
-#: What each part is given; ids that link become codes, null where nobody asks for them.
+#: What the parts are given; ids that link become codes, null where nobody asks for them.
 _PARTS = {
     "touches": """
-SELECT touch_id, accounts.code AS account_id, {person} AS person_id, campaigns.code AS campaign_id, touched_at{more},
-       {part} AS part
+SELECT touch_id, accounts.code AS account_id, {person}campaigns.code AS campaign_id, touched_at{more}, {part} AS part
 FROM touches {joined} LEFT JOIN campaigns USING (campaign_id)""",
     "conversions": """
 SELECT links.* EXCLUDE (by_person, by_role) REPLACE (
@@ -79,23 +79,24 @@ FROM contact_roles JOIN links ON opportunity_id = conversion_id
                    JOIN people ON contact_roles.person_id = people.person_id
 WHERE by_role""",
 }
-_BY_ACCOUNT = {"person": "NULL::INTEGER", "part": "accounts.part", "joined": "JOIN accounts USING (account_id)"}
-_BY_PERSON = {"person": "people.code", "part": "unnest(list_distinct(list_append(people.parts, accounts.part)))",
+_BY_ACCOUNT = {"person": "", "part": "accounts.part", "joined": "JOIN accounts USING (account_id)"}
+_BY_PERSON = {"person": "people.code AS person_id, ",
+              "part": "unnest(list_distinct(list_append(people.parts, accounts.part)))",
               "joined": "LEFT JOIN accounts USING (account_id) LEFT JOIN people USING (person_id)"}
 
 
 def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] | Mapping[str, Model] | None = None,
                        contact_roles=None, *, linking: str = "hybrid", lookback_days: float | None = 365,
                        time_zone: str = "UTC", to_the_cent: bool = True, memory_gb: float = 4) -> pd.DataFrame:
-    """Set models side by side, by campaign, from touches in Parquet files that need not fit in memory.
+    """Set models side by side, by campaign, from touches in Parquet files that need not fit into memory.
 
     touches: a file, a folder (also one of append_touches, of which only the months that the look-back reaches are
     opened), or a pattern such as "touches/*.parquet"; conversions and contact_roles: tables, or such paths.
     Returns the rows of credit.credit_by_campaign with the same options, to the cent. Touches are read, and checked,
-    only where they lie within the look-back of some conversion and have an account or person that one asks for. They
-    are cut into parts in a temporary folder (TMPDIR sets its place), which takes about their own room; an account with
-    all its touches, or a deal with its people's, has to fit into memory (memory_gb). A touch_id that stands twice is
-    found where both its rows fall into one part, as the copies of a row do.
+    only where they lie within the look-back of some conversion and have an account or person that one asks for; they
+    are read as many times over as what is asked for exceeds the memory. An account with all its touches, or a deal with
+    its people's, has to fit into it (memory_gb). A touch_id that stands twice is found where both its rows fall into
+    one part, as the copies of a row do.
     Raises what credit.credit_by_campaign raises, TableError also for files that cannot be read, and ImportError without
     DuckDB, which attribution-kit[large] brings along.
     """
@@ -105,33 +106,29 @@ def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] |
                "to_the_cent": to_the_cent}
     roles = None if contact_roles is None else empty_table("contact_roles")
     nothing = credit.credit_by_campaign(empty_table("touches"), empty_table("conversions"), models, roles, **options)
-    with TemporaryDirectory(prefix="attribution-") as name:
-        folder = Path(name)
-        with _database(folder, memory_gb) as database:
-            _open(database, touches, conversions, contact_roles, lookback_days)
-            campaigns = _cut(database, folder, linking, memory_gb, with_membership=isinstance(models, Mapping))
-        work = partial(_credit_part, folder, models=models, is_role=roles is not None, **options)
-        parts = sorted(path.name for path in (folder / "conversions").glob("part=*"))
-        with ThreadPoolExecutor(N_AT_ONCE) as pool:
-            return _add_up([nothing, *pool.map(work, parts)], campaigns)
+    work = partial(_credit_part, models=models, is_role=roles is not None, **options)
+    with _database(memory_gb) as database:
+        _open(database, touches, conversions, contact_roles, lookback_days)
+        campaigns, queries, readings = _link(database, linking, memory_gb, with_membership=isinstance(models, Mapping))
+        sums = [part for parts in readings for part in in_threads(work, _deal(database, queries, parts))]
+    return _add_up([nothing, *sums], campaigns)
 
 
 @contextmanager
-def _database(folder: Path, memory_gb: float) -> Iterator:
+def _database(memory_gb: float) -> Iterator:
     """Open a DuckDB of its own, within half of the memory: its limit does not bind all that it takes."""
     try:
         import duckdb
     except ImportError:
         raise ImportError("attribution.outofcore: needs DuckDB. Install it: pip install 'attribution-kit[large]'"
                           ) from None
-    config = {"memory_limit": f"{memory_gb / 2}GB", "temp_directory": str(folder / "spilled"),
-              "preserve_insertion_order": False}
-    with duckdb.connect(config=config) as database:
+    config = {"memory_limit": f"{memory_gb / 2}GB", "preserve_insertion_order": False}
+    with TemporaryDirectory(prefix="attribution-") as spill, duckdb.connect(config=config) as database:
+        database.execute("SET temp_directory = ?", [spill])
         try:
             yield database
         except duckdb.Error as error:
-            fault = str(error).splitlines()[0][:300]
-            raise TableError(f"attribution.outofcore: the tables cannot be read or cut: {fault}") from None
+            raise _fault(error) from None
 
 
 def _open(database, touches, conversions, contact_roles, lookback_days: float | None) -> None:
@@ -226,27 +223,66 @@ def _select(database, name: str, types: dict[tuple[str, str], str]) -> str:
                      for column in chosen)
 
 
-def _cut(database, folder: Path, linking: str, memory_gb: float, with_membership: bool) -> pd.Series:
-    """Write the rows of each part into files of its own, and return the campaigns by their codes."""
+def _link(database, linking: str, memory_gb: float, with_membership: bool
+          ) -> tuple[pd.Series, dict[str, str], list[range]]:
+    """Deal the conversions out, and say what links to each part.
+
+    Returns the campaigns by their codes, the query for the parts' rows of each table, and the parts of each reading.
+    """
     _check(database)
     columns = _types(database, "touches")
     n_kinds = "count(DISTINCT kind) + (count(kind) < count(*))::INTEGER" if "kind" in columns else "0"
     [(n_touches, n_kinds)] = database.execute(f"SELECT count(*), {n_kinds} FROM touches").fetchall()
-    database.execute(_LINKS.format(n_parts=_count_parts(n_touches, memory_gb), by_role=_BY_ROLE[linking]))
+    [(n_conversions,)] = database.execute("SELECT count(*) FROM conversions").fetchall()
+    readings = _plan(n_touches, n_conversions, memory_gb)
+    database.execute(_LINKS.format(n_parts=readings[-1].stop, by_role=_BY_ROLE[linking]))
     more = (["kind"] if n_kinds > 1 else []) + [name for name in _MEMBERSHIP if with_membership and name in columns]
     names = {"more": "".join(f", {name}" for name in more),
              **(_BY_PERSON if database.execute("SELECT 1 FROM people LIMIT 1").fetchall() else _BY_ACCOUNT)}
-    place = str(folder).replace("'", "''")
-    for name, rows in _PARTS.items():
-        database.execute(f"COPY ({rows.format(**names)}) TO '{place}/{name}' "
-                         "(FORMAT parquet, PARTITION_BY part, COMPRESSION uncompressed, DICTIONARY_SIZE_LIMIT 1)")
-    return database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
+    campaigns = database.execute("SELECT code::VARCHAR AS code, name FROM campaigns").df().set_index("code")["name"]
+    return campaigns, {name: rows.format(**names) for name, rows in _PARTS.items()}, readings
 
 
-def _count_parts(n_touches: int, memory_gb: float) -> int:
-    """Say into how many parts so many touches go, of which some are under way at once beside half a GB of libraries."""
-    needed = ceil(n_touches * BYTES_A_TOUCH * N_AT_ONCE / (max(memory_gb - 0.5, 0.1) * 1e9))
-    return max(1, needed, min(ceil(n_touches / GOOD_TOUCHES), GOOD_PARTS))
+def _plan(n_touches: int, n_conversions: int, memory_gb: float) -> list[range]:
+    """Say which parts are read at a time: as many as have room beside the rest.
+
+    >>> _plan(100_000_000, 15_000_000, memory_gb=4)
+    [range(0, 50), range(50, 100)]
+    """
+    n_parts, room = max(1, ceil(n_touches / PART_TOUCHES)), max(memory_gb - _SPARED_GB, memory_gb / 4) * 1e9
+    n_readings = max(1, ceil((n_touches * BYTES_A_TOUCH + n_conversions * BYTES_A_CONVERSION) / room))
+    at_once = ceil(n_parts / n_readings)
+    return [range(first, min(first + at_once, n_parts)) for first in range(0, n_parts, at_once)]
+
+
+def _deal(database, queries: dict[str, str], parts: range) -> list[dict]:
+    """Read the rows of these parts: for each a dictionary of Arrow tables."""
+    import pyarrow
+    dealt = [{} for _ in parts]
+    for name, rows in queries.items():
+        rows = database.sql(f"SELECT * FROM ({rows}) WHERE part BETWEEN {parts[0]} AND {parts[-1]}")
+        try:
+            pieces = [_sort_by_part(batch, parts) for batch in rows.to_arrow_reader(BATCH_ROWS)]
+        except (OSError, pyarrow.ArrowException) as error:           # what Arrow makes of DuckDB's
+            raise _fault(error) from None
+        nothing = rows.limit(0).to_arrow_table().drop_columns("part")
+        for tables, batches in zip(dealt, zip(*pieces, strict=True) if pieces else [()] * len(parts), strict=True):
+            tables[name] = pyarrow.Table.from_batches(batches, nothing.schema)
+    return dealt
+
+
+def _fault(error: Exception) -> TableError:
+    return TableError(f"attribution.outofcore: the tables cannot be read: {str(error).splitlines()[0][:300]}")
+
+
+def _sort_by_part(batch, parts: range) -> list:
+    """Give the rows of each part, next to each other in memory."""
+    import pyarrow
+    part = batch["part"].to_numpy() - parts[0]
+    by_part = np.argsort(part.astype(np.int16), kind="stable")           # by counting, in 16 bits
+    ends = np.cumsum(np.bincount(part, minlength=len(parts)))
+    ordered = batch.drop_columns("part").take(pyarrow.array(by_part))
+    return [ordered.slice(first, last - first) for first, last in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def _check(database) -> None:
@@ -262,10 +298,9 @@ def _check(database) -> None:
                          "those rows or leave them out.")
 
 
-def _credit_part(folder: Path, part: str, *, models, is_role: bool, **options) -> pd.DataFrame:
-    paths = {name: folder / name / part for name in _PARTS}
-    touches, conversions, roles = (path if path.exists() else empty_table(name) for name, path in paths.items())
-    return credit.credit_by_campaign(touches, conversions, models, roles if is_role else None, **options)
+def _credit_part(tables: dict, *, models, is_role: bool, **options) -> pd.DataFrame:
+    return credit.credit_by_campaign(tables["touches"], tables["conversions"], models,
+                                     tables["contact_roles"] if is_role else None, **options)
 
 
 def _add_up(parts: list[pd.DataFrame], campaigns: pd.Series) -> pd.DataFrame:

@@ -1,5 +1,7 @@
 """The same journeys from any frame: pandas, polars, DuckDB, pyarrow and Parquet say the same, to the cent."""
 
+from threading import current_thread
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -238,3 +240,12 @@ def test_one_account_with_a_million_touches_is_no_harder_than_many():
     assert (linear["credit"] == 15).all() and (linear["n_conversions"] == 2).all()
     first = credit[(credit["model"] == "first_touch") & (credit["credit"] > 0)]
     assert first[["campaign_id", "credit"]].values.tolist() == [["0", 15_000.0]]
+
+
+def test_work_on_a_part_is_not_cut_further(monkeypatch):
+    monkeypatch.setattr(frames, "N_CORES", 2)
+
+    def name_threads(_):
+        return {current_thread().name, *frames.in_threads(lambda _: current_thread().name, range(8))}
+    assert [len(names) for names in frames.in_threads(name_threads, range(2))] == [1, 1]
+    assert len(name_threads(0)) > 1 == frames.count_parts(frames.FEW_ROWS)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from companies import companies, make_company, tables
 from hypothesis import given, settings
@@ -25,8 +26,9 @@ HELSINKI = "Europe/Helsinki"
 
 
 @pytest.fixture(autouse=True)
-def three_parts(monkeypatch):
-    monkeypatch.setattr(outofcore, "_count_parts", lambda n_touches, memory_gb: 3)
+def three_parts_in_two_readings(monkeypatch):
+    monkeypatch.setattr(outofcore, "_plan", lambda n_touches, n_conversions, memory_gb: [range(2), range(2, 3)])
+    monkeypatch.setattr(outofcore, "BATCH_ROWS", 2048)
 
 
 @pytest.fixture(autouse=True)
@@ -284,12 +286,13 @@ def test_without_duckdb_it_says_what_to_install(monkeypatch, tmp_path):
         outofcore.credit_by_campaign(on_disk(TWO, tmp_path), deal())
 
 
-def test_more_touches_take_more_parts_and_more_memory_fewer(monkeypatch):
+def test_what_has_no_room_in_memory_is_read_in_turns(monkeypatch):
     monkeypatch.undo()
-    assert outofcore._count_parts(0, 4) == outofcore._count_parts(1_000_000, 4) == 1
-    assert outofcore._count_parts(100_000_000, 4) == 50                  # 2 million touches each
-    assert outofcore._count_parts(100_000_000, 1) == 64                  # 320 bytes a touch, of half a GB
-    assert outofcore._count_parts(1_000_000_000, 16) == 64 < outofcore._count_parts(1_000_000_000, 4)
+    assert outofcore._plan(0, 0, 4) == outofcore._plan(1_000_000, 150_000, 4) == [range(1)]
+    assert outofcore._plan(2_000_001, 0, 4) == [range(3)]                    # a million touches each
+    assert outofcore._plan(100_000_000, 0, 4) == [range(50), range(50, 100)]               # 4 GB, of which 3 have room
+    assert outofcore._plan(100_000_000, 0, 5) == [range(100)]
+    assert outofcore._plan(3_000_000, 10_000_000, 1) == [range(1), range(1, 2), range(2, 3)]      # 0.76 GB in 0.25
 
 
 # ---- what no part may overlook
@@ -344,12 +347,23 @@ def test_names_with_quotes_and_brackets_are_read_and_written(tmp_path, monkeypat
     assert [each.name for each in odd.iterdir()] == [path.name]
 
 
+def test_a_file_that_is_damaged_where_it_is_read_last_is_said_in_one_line(tmp_path):
+    path = on_disk(TWO, tmp_path)
+    ids = pyarrow.parquet.read_metadata(path).row_group(0).column(0)
+    assert ids.path_in_schema == "touch_id"
+    with open(path, "r+b") as file:
+        file.seek(ids.dictionary_page_offset)
+        file.write(b"\xff" * ids.total_compressed_size)
+    with pytest.raises(TableError, match=r"^attribution.outofcore: the tables cannot be read: [^\n]+$"):
+        outofcore.credit_by_campaign(path, deal(), ["linear"])
+
+
 def test_what_duckdb_says_is_cut_to_one_short_line(tmp_path):
     (tmp_path / "broken.parquet").write_bytes(b"no Parquet")
     with pytest.raises(TableError) as error:
         outofcore.credit_by_campaign(tmp_path / "broken.parquet", deal())
-    start, _, fault = str(error.value).partition(": the tables cannot be read or cut: ")
+    start, _, fault = str(error.value).partition(": the tables cannot be read: ")
     assert start == "attribution.outofcore" and "broken.parquet" in fault and "\n" not in fault
-    with pytest.raises(TableError, match=r"Out of Memory") as error, outofcore._database(tmp_path, 0.01) as database:
+    with pytest.raises(TableError, match=r"Out of Memory") as error, outofcore._database(0.01) as database:
         database.execute("SELECT list(range) FROM range(5_000_000)")
     assert "Possible solutions" not in str(error.value)

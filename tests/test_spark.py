@@ -97,6 +97,16 @@ def test_ids_that_are_integers_in_one_table_and_text_in_another_are_refused(spar
         cluster.credit_by_campaign(met, converted)
 
 
+@pytest.mark.parametrize("empty", ["touches", "conversions"])
+def test_a_column_without_a_value_may_be_of_another_type(spark, cluster, empty):
+    given = dict(zip(("touches", "conversions"), tables(make_company(8, 60, 9, 0)), strict=False))
+    given[empty]["person_id"] = pd.Series(None, given[empty].index, "str")
+    on_cluster = {name: to_spark(spark, table) for name, table in given.items()}
+    on_cluster[empty] = on_cluster[empty].withColumn("person_id", on_cluster[empty]["person_id"].cast("int"))
+    found = collect(cluster.credit_by_campaign(**on_cluster, models=["linear"], n_groups=2))
+    assert_frame_equal(found, on_one_machine(**given, models=["linear"]))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_credit_of_small_companies_is_the_oracles(spark, cluster, seed):
     random = Random(seed)

@@ -35,7 +35,7 @@ WHY = {
     ("text", 10_000_000): "half the time goes into reading and finding texts, as it does in DuckDB",
     "floor": "it joins no conversions and knows no models, and sorts with the processor's widest instructions",
     "peers": "it is handed what took the most time, the joined and ordered journeys, and reads off the end of each",
-    "large": "every touch is written to the disk and read again, part by part; the query keeps most in memory",
+    "large": "the touches are read twice, half of the accounts at a time, and copied to their part",
     "growth": "columns of gigabytes are looked up by row, which waits for memory"}
 PEERS = ("channelattribution", "mam_", "mta_", "shapley_", "pychattr_")
 PACKAGES = ("numpy", "pandas", "pyarrow", "duckdb", "polars")

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 
-from attribution import credit
+from attribution import credit, frames
 from attribution.dataset import NEEDED, WELCOME, find_files
 from attribution.frames import ALIKE, check_alike, in_threads, read_columns
 from attribution.journeys import DAY_MICROSECONDS
@@ -24,9 +24,9 @@ from attribution.models import Model
 from attribution.tables import TableError, empty_table, first_keys
 
 BYTES_A_TOUCH, BYTES_A_CONVERSION = 40, 64           # in memory, until the kernel takes their part
-PART_TOUCHES = 1_000_000                             # a part that the kernel has under way, of one for each core
+PART_TOUCHES = 1_000_000
 BATCH_ROWS = 500_000
-_SPARED_GB = 1                                       # for DuckDB, the parts under way and the libraries
+_SPARED_GB, _SPARED_GB_A_CORE = 0.5, 0.2             # for DuckDB and the libraries, and for the part under way
 _EARLIEST = -8_520_336_000_000_000                   # microseconds: the year 1700, which nanoseconds reach
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "HUGEINT")
 _NEEDED = {"touches": NEEDED,
@@ -93,10 +93,10 @@ def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] |
     touches: a file, a folder (also one of append_touches, of which only the months that the look-back reaches are
     opened), or a pattern such as "touches/*.parquet"; conversions and contact_roles: tables, or such paths.
     Returns the rows of credit.credit_by_campaign with the same options, to the cent. Touches are read, and checked,
-    only where they lie within the look-back of some conversion and have an account or person that one asks for; they
-    are read as many times over as what is asked for exceeds the memory. An account with all its touches, or a deal with
-    its people's, has to fit into it (memory_gb). A touch_id that stands twice is found where both its rows fall into
-    one part, as the copies of a row do.
+    only where they lie within the look-back of some conversion and have an account or person that one asks for; the
+    files are read again for what has no room in memory (memory_gb) the first time. Conversions' and people's ids, and
+    an account with all its touches, or a deal with its people's, have to fit into it. A touch_id that stands twice is
+    found where both its rows fall into one part, as the copies of a row do.
     Raises what credit.credit_by_campaign raises, TableError also for files that cannot be read, and ImportError without
     DuckDB, which attribution-kit[large] brings along.
     """
@@ -244,12 +244,9 @@ def _link(database, linking: str, memory_gb: float, with_membership: bool
 
 
 def _plan(n_touches: int, n_conversions: int, memory_gb: float) -> list[range]:
-    """Say which parts are read at a time: as many as have room beside the rest.
-
-    >>> _plan(100_000_000, 15_000_000, memory_gb=4)
-    [range(0, 50), range(50, 100)]
-    """
-    n_parts, room = max(1, ceil(n_touches / PART_TOUCHES)), max(memory_gb - _SPARED_GB, memory_gb / 4) * 1e9
+    """Say which parts are read at a time: as many as have room beside the rest."""
+    n_parts = max(1, ceil(n_touches / PART_TOUCHES))
+    room = max(memory_gb - _SPARED_GB - frames.N_CORES * _SPARED_GB_A_CORE, memory_gb / 4) * 1e9
     n_readings = max(1, ceil((n_touches * BYTES_A_TOUCH + n_conversions * BYTES_A_CONVERSION) / room))
     at_once = ceil(n_parts / n_readings)
     return [range(first, min(first + at_once, n_parts)) for first in range(0, n_parts, at_once)]

@@ -17,7 +17,7 @@ from companies import companies, make_company, tables
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import append_touches, credit, outofcore, read_touches
+from attribution import append_touches, credit, frames, outofcore, read_touches
 from attribution.funnel import LINKINGS
 from attribution.models import first_touch, last_touch, position_based
 from attribution.tables import TableError
@@ -288,11 +288,14 @@ def test_without_duckdb_it_says_what_to_install(monkeypatch, tmp_path):
 
 def test_what_has_no_room_in_memory_is_read_in_turns(monkeypatch):
     monkeypatch.undo()
+    monkeypatch.setattr(frames, "N_CORES", 2)
     assert outofcore._plan(0, 0, 4) == outofcore._plan(1_000_000, 150_000, 4) == [range(1)]
     assert outofcore._plan(2_000_001, 0, 4) == [range(3)]                    # a million touches each
-    assert outofcore._plan(100_000_000, 0, 4) == [range(50), range(50, 100)]               # 4 GB, of which 3 have room
+    assert outofcore._plan(100_000_000, 0, 4) == [range(50), range(50, 100)]       # 4 GB: 3.1 have room beside the rest
     assert outofcore._plan(100_000_000, 0, 5) == [range(100)]
     assert outofcore._plan(3_000_000, 10_000_000, 1) == [range(1), range(1, 2), range(2, 3)]      # 0.76 GB in 0.25
+    monkeypatch.setattr(frames, "N_CORES", 8)                                # 1.9 GB have room beside eight parts
+    assert outofcore._plan(100_000_000, 0, 4) == [range(34), range(34, 68), range(68, 100)]
 
 
 # ---- what no part may overlook

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from attribution.frames import check_unique, read_columns
 from attribution.tables import TableError, as_pandas, check_table, first_keys, look_up
 
 _ON_ORPHAN = ("raise", "leave_out")
@@ -127,17 +128,23 @@ def roll_up(figures, ancestors, columns: list[str]) -> pd.DataFrame:
 
     Returns the figures with `<column>_with_children` for each column asked for: own + all descendants', a blank counted
     as 0. A campaign not among the figures has none of its own.
+    Raises TableError when a column is missing, or a campaign stands twice among the figures.
 
     >>> own = pd.DataFrame({"campaign_id": ["event", "email"], "actual_cost": [None, 20000.0]})
     >>> lines = pd.DataFrame({"campaign_id": ["event", "email", "email"], "ancestor_id": ["event", "email", "event"]})
     >>> roll_up(own, lines, ["actual_cost"])["actual_cost_with_children"].tolist()
     [20000.0, 20000.0]
     """
-    figures, ancestors = as_pandas(figures), as_pandas(ancestors)
-    below = ancestors[["campaign_id", "ancestor_id"]].merge(
-        figures[["campaign_id", *columns]], on="campaign_id", validate="many_to_one")
+    figures = as_pandas(figures)
+    own = read_columns(figures, "figures", ["campaign_id"], []).set_axis(figures.index)
+    check_unique(own, "figures", "campaign_id")
+    missing = [column for column in columns if column not in figures]
+    if missing:
+        raise TableError(f"figures: there is no column {missing[0]}. The columns asked for are {', '.join(columns)}.")
+    below = read_columns(ancestors, "ancestors", ["campaign_id", "ancestor_id"], []).merge(
+        own.assign(**{column: figures[column] for column in columns}), on="campaign_id", validate="many_to_one")
     sums = below.groupby("ancestor_id")[columns].sum().add_suffix("_with_children").round(9)
-    return figures.assign(**{column: look_up(figures["campaign_id"], sums[column]) for column in sums})
+    return figures.assign(**{column: look_up(own["campaign_id"], sums[column]) for column in sums})
 
 
 def count_blanks(figures: pd.DataFrame, ancestors: pd.DataFrame, column: str) -> pd.DataFrame:

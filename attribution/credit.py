@@ -98,8 +98,8 @@ def credit_by_campaign(touches, conversions, models: Sequence[str] | Mapping[str
 
     Returns what compare_models returns for the journeys of build_journeys with the same options, to the cent. With
     to_the_cent=False no conversion's money is split into whole cents: a campaign's credit may be off by a cent for each
-    of its conversions, and the sum by half a cent for each campaign. A model of one's own may be called from several
-    threads at a time.
+    of its touches that count, and the sum by half a cent for each campaign. A model of one's own may be called from
+    several threads at a time.
     Raises what build_journeys and share_credit raise.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
@@ -134,7 +134,7 @@ def explain(journeys, conversion_id: str, model: str | Model = "linear", **optio
     1       Guide    75.0   last touch 60, of 80 present
     """
     journeys = read_journeys(journeys, "person_id")
-    one = journeys[journeys["conversion_id"] == conversion_id].reset_index(drop=True)
+    one = journeys[journeys["conversion_id"] == str(conversion_id)].reset_index(drop=True)
     if one.empty:
         raise ValueError(f"conversion_id: {conversion_id!r} is not in journeys")
     credit = share_credit(one, model, **options)[["weight", "credit"]]
@@ -206,12 +206,19 @@ def _arrays(journeys: pd.DataFrame, conversion: np.ndarray, campaign: np.ndarray
 
 
 def _pick_models(models: Sequence[str] | Mapping[str, Model] | None) -> dict[str, Model]:
-    if isinstance(models, Mapping):
-        return {name: pick_model(model)[1] for name, model in models.items()}
     if isinstance(models, str):
         raise ValueError(f"models: give several, as in [{models!r}]")
-    names = [name for name in MODELS if name != "position_based"] if models is None else models
-    return dict(pick_model(name) for name in names)
+    models = [name for name in MODELS if name != "position_based"] if models is None else models
+    if not len(models):
+        raise ValueError("models: none is given. Give one or more, as in ['linear']")
+    if isinstance(models, Mapping):
+        return {name: pick_model(model)[1] for name, model in models.items()}
+    picked = [pick_model(model) for model in models]
+    repeated = pd.Series([name for name, _ in picked]).duplicated()
+    if repeated.any():
+        raise ValueError(f"models: {picked[repeated.argmax()][0]!r} stands twice. Give each a name of its own, as in "
+                         "{'7 days': partial(time_decay, half_life_days=7)}")
+    return dict(picked)
 
 
 def _share(arrays: JourneyArrays, name: str, weigh: Model, source: _Source) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from threading import current_thread
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype
+from pandas.api.types import infer_dtype, is_integer_dtype
 
 from attribution.tables import UTC, TableError, as_pandas, find_rows, first_keys
 
@@ -26,6 +26,7 @@ ALIKE = (
      ("contact_roles", "person_id")),
     (("conversions", "conversion_id"), ("contact_roles", "opportunity_id")))
 _FEW_VALUES = ("campaign_id", "kind")
+_TEXT = ("str", "string", "integer", "mixed")        # mixed are objects of other kinds, such as UUIDs
 _MAX_ID = 2**62
 _OURS = "attribution"                                # the threads' name
 _SPARSE = 8                                          # places in a list of integers for each one that is there
@@ -248,10 +249,16 @@ def _typed(column: pd.Series, name: str, as_stored: bool) -> pd.Series:
         return _check_range(column, name) if as_stored and not column.isna().all() else column.astype("str")
     if as_stored and column.name in _FEW_VALUES and _is_coded(column):
         return column
-    if column.dtype in ("object", "category", "string") or column.isna().all():
+    kind = _kind(column)
+    if kind in _TEXT or column.isna().all():
         return column.astype("str")
-    raise TableError(f"{name}: {column.name} is {column.dtype}, not text. Read ids as text, also such as look "
-                     "like numbers.")
+    raise TableError(f"{name}: {column.name} is {kind}, not text. Read ids as text, also such as look like numbers.")
+
+
+def _kind(column: pd.Series) -> str:
+    """Name what a column, or the categories that it is made of, holds."""
+    values = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column
+    return infer_dtype(values) if values.dtype == "object" or is_integer_dtype(values) else str(values.dtype)
 
 
 def _check_range(ids: pd.Series, name: str) -> pd.Series:

@@ -32,7 +32,7 @@ from attribution.frames import (
     smallest,
 )
 from attribution.funnel import LINKINGS, check_linking
-from attribution.tables import UTC, TableError, first_keys
+from attribution.tables import UTC, TableError, as_pandas, first_keys
 
 CHUNK_ROWS = 131_072                                 # fits the processor's cache
 DAY_MICROSECONDS = 86_400_000_000
@@ -50,7 +50,7 @@ _MILESTONES = ("lead_created_at", "lead_person_id", "opportunity_created_at")
 
 @dataclass(frozen=True)
 class JourneyArrays:
-    """Whole journeys as flat arrays, an element per touch, in order of position: what a model is given."""
+    """Whole journeys as flat arrays, an element per touch, in order of position: what a model is given to read."""
 
     conversion: np.ndarray                           # number of the conversion, rising
     position: np.ndarray                             # 1..n_touches
@@ -63,6 +63,11 @@ class JourneyArrays:
     is_before_opportunity: np.ndarray | None = None
     joined_at: np.ndarray | None = None              # microseconds; None where the touches do not have it
     modified_at: np.ndarray | None = None
+
+    def __post_init__(self):
+        for about in fields(self):
+            if (array := getattr(self, about.name)) is not None:
+                _to_read(array)
 
     def journey_sum(self, values: np.ndarray) -> np.ndarray:
         """Sum values over each journey, and give every touch its journey's sum.
@@ -82,17 +87,23 @@ class JourneyArrays:
     @cached_property
     def starts(self) -> np.ndarray:
         """Where each journey begins."""
-        return np.flatnonzero(self.position == 1)
+        return _to_read(np.flatnonzero(self.position == 1))
 
     @cached_property
     def owner(self) -> np.ndarray:
         """The place of each touch's journey among them, from 0."""
-        return np.repeat(np.arange(len(self.starts)), self.n_touches[self.starts])
+        return _to_read(np.repeat(np.arange(len(self.starts)), self.n_touches[self.starts]))
 
     def part(self, rows: slice | np.ndarray) -> "JourneyArrays":
         """Give some of the touches, whole journeys of them."""
         named = {about.name: getattr(self, about.name) for about in fields(self)}
         return JourneyArrays(**{name: array[rows] for name, array in named.items() if array is not None})
+
+
+def _to_read(array: np.ndarray) -> np.ndarray:
+    """Lock an array: the next model is given it too."""
+    array.flags.writeable = False
+    return array
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,8 @@ class Slices:
 
     def by_time(self) -> "Slices":
         """Give the conversions in order of converted_at and conversion_id."""
-        order = self.conversions.reset_index(drop=True).sort_values(["converted_at", "conversion_id"]).index.to_numpy()
+        rows = self.conversions[["converted_at", "conversion_id"]].reset_index(drop=True)
+        order = rows.astype({"conversion_id": "str"}).sort_values([*rows]).index.to_numpy()
         each = ("low", "high", "lead_until", "opportunity_until", "late_lead", "converted_at")
         return replace(self, conversions=self.conversions.take(order).reset_index(drop=True),
                        **{name: getattr(self, name)[order] for name in each})
@@ -281,8 +293,9 @@ def linking_coverage(touches, conversions, contact_roles=None, lookback_days: fl
     1  account              1          1
     2   hybrid              1          1
     """
-    contact_roles = pd.DataFrame({"opportunity_id": [], "person_id": []}) if contact_roles is None else contact_roles
-    return pd.DataFrame([_coverage(linking, find_slices(touches, conversions, contact_roles, linking=linking,
+    roles = pd.DataFrame({"opportunity_id": [], "person_id": []}) if contact_roles is None else contact_roles
+    touches, conversions, roles = map(as_pandas, (touches, conversions, roles))      # what can be read but once
+    return pd.DataFrame([_coverage(linking, find_slices(touches, conversions, roles, linking=linking,
                                                         lookback_days=lookback_days, time_zone=time_zone))
                          for linking in LINKINGS])
 
@@ -534,11 +547,16 @@ def _check_alike(**tables: pd.DataFrame) -> None:
 def read_journeys(frame, *more: str) -> pd.DataFrame:
     """Take any frame's journeys in the order of build_journeys, with more of its columns, and check that each is whole.
 
-    Raises TableError when a column or a journey's row is missing, or a row stands twice.
+    Raises TableError when a column or a journey's row is missing, a row stands twice, or a flag is neither true nor
+    false.
     """
     needed = ["conversion_id", "touch_id", "campaign_id", "touched_at", "converted_at", "value", "position",
               "n_touches", "days_before", *FLAGS, *more]
     journeys = check_values(read_columns(frame, "journeys", needed, ["joined_at", "modified_at"]), "journeys")
+    for flag in FLAGS:
+        if not journeys[flag].isin([True, False]).all():
+            raise TableError(f"journeys: {flag} is {journeys[flag].dtype}, not true or false in every row. Give the "
+                             "journeys of build_journeys.")
     if not (_is_whole(journeys).all() and _is_ordered(journeys)):
         journeys = journeys.sort_values(["converted_at", "conversion_id", "position"], ignore_index=True)
     broken = journeys.loc[~_is_whole(journeys), "conversion_id"]

@@ -8,6 +8,7 @@ long after their last touch.
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from attribution.journeys import build_journeys
 from attribution.tables import UTC, is_in, look_up
@@ -41,6 +42,7 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     """
     check_days(min_age_days=min_age_days, fit_days=fit_days)
     how = {"linking": linking, "lookback_days": lookback_days, "time_zone": time_zone}
+    touches, conversions, contact_roles, pipeline = map(_with_text_ids, (touches, conversions, contact_roles, pipeline))
     touches, conversions = touches[touches["touched_at"] <= as_of], conversions[conversions["converted_at"] <= as_of]
     won = build_journeys(touches, conversions, contact_roles, **how)
     units = _find_units(touches, conversions, _meet_people(conversions, contact_roles, won))
@@ -48,6 +50,13 @@ def build_paths(touches: pd.DataFrame, conversions: pd.DataFrame, contact_roles:
     fit = {"as_of": as_of, "min_age_days": min_age_days, "fit_days": fit_days}
     return pd.concat([end_won(won, **fit), end_units(units, to_come, **fit, **how | {"linking": "account"})],
                      ignore_index=True)
+
+
+def _with_text_ids(table: pd.DataFrame | None) -> pd.DataFrame | None:
+    if table is None:
+        return None
+    ids = [column for column in table if column.endswith("_id") and is_integer_dtype(table[column])]
+    return table.astype({column: "str" for column in ids if column != "touch_id"})           # whose order is of numbers
 
 
 def end_won(won: pd.DataFrame, *, as_of: pd.Timestamp, min_age_days: float, fit_days: float) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from operator import or_
 
 import pandas as pd
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException, PythonException
 from pyspark.sql import Column, DataFrame, GroupedData, PandasCogroupedOps, SparkSession
 from pyspark.sql import functions as F
@@ -119,11 +120,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         tables = {name: path and read(path) for name, path in paths.items()}
         credit_by_campaign(**tables, **given).write.parquet(out)
-    except (ValueError, PySparkException) as error:
-        lines = str(error).strip().splitlines()
-        said = lines[-1] if isinstance(error, PythonException) else lines[0]
-        print("attribution.spark: " + said.removeprefix(_TABLE_ERROR), file=sys.stderr)
+    except (ValueError, PySparkException, Py4JJavaError) as error:
+        print("attribution.spark: " + _say(error), file=sys.stderr)
         sys.exit(2)
+
+
+def _say(error: Exception) -> str:
+    """Give the line of an error that says most: a worker's last, of Java's the last cause, else the first."""
+    lines = str(error).strip().splitlines()
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    said = lines[-1] if isinstance(error, PythonException) else [lines[0], *causes][-1]
+    return said.removeprefix("Caused by: ").removeprefix(_TABLE_ERROR)
 
 
 def _sum_group(met: pa.Table, converted: pa.Table, how: dict) -> pa.Table:

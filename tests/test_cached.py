@@ -321,6 +321,18 @@ def test_a_part_that_comes_or_goes_is_seen(export, parsed):
     assert len(read_export(export)["CampaignMember"]) == 2999
 
 
+@pytest.mark.parametrize("change", ["gone", "smaller"])
+def test_what_was_kept_of_a_file_goes_with_it(export, monkeypatch, change):
+    read_export(export)
+    assert "Task" in objects(export)
+    if change == "gone":
+        (export / "Task.csv").unlink()
+    else:
+        monkeypatch.setattr(salesforce_files, "KEPT_FROM", (export / "Task.csv").stat().st_size + 1)
+    read_export(export)
+    assert "Task" not in objects(export) and "CampaignMember" in objects(export)
+
+
 def test_what_cannot_be_read_is_refused_each_time_and_never_kept(export):
     edit_table(export, "CampaignMember", lambda rows: [*rows[:-1], rows[-1] | {"CreatedDate": "yesterday"}])
     for _ in range(2):

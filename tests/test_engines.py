@@ -1,6 +1,8 @@
 """The same journeys from any frame: pandas, polars, DuckDB, pyarrow and Parquet say the same, to the cent."""
 
+from functools import partial
 from threading import current_thread
+from uuid import UUID
 
 import duckdb
 import numpy as np
@@ -15,8 +17,10 @@ from hypothesis import strategies as st
 
 from attribution import frames
 from attribution.campaigns import build_ancestors, roll_up
-from attribution.credit import compare_models, credit_by_campaign, share_credit
-from attribution.journeys import LINKINGS, build_journeys
+from attribution.credit import compare_models, credit_by_campaign, explain, share_credit
+from attribution.journeys import LINKINGS, build_journeys, linking_coverage
+from attribution.models import time_decay
+from attribution.paths import build_paths
 from attribution.tables import TableError
 
 HELSINKI = "Europe/Helsinki"
@@ -249,3 +253,97 @@ def test_work_on_a_part_is_not_cut_further(monkeypatch):
         return {current_thread().name, *frames.in_threads(lambda _: current_thread().name, range(8))}
     assert [len(names) for names in frames.in_threads(name_threads, range(2))] == [1, 1]
     assert len(name_threads(0)) > 1 == frames.count_parts(frames.FEW_ROWS)
+
+
+# ---- what no door lets in, and no model may do
+
+
+def test_shares_stand_in_the_order_of_the_journeys_of_integers():
+    deals = pd.DataFrame({"conversion_id": [10, 9], "account_id": [7, 8], "person_id": None, "value": [100.0, 200.0],
+                          "converted_at": pd.Timestamp("2026-03-09", tz="UTC")})
+    journeys = build_journeys(three_touches(account_id=[7, 8, 8]), deals)
+    assert journeys["conversion_id"].tolist() == ["10", "9", "9"]            # of one moment, by their text
+    shared = share_credit(journeys)
+    assert list(zip(shared["conversion_id"], shared["credit"], strict=True)) == [("10", 100), ("9", 100), ("9", 100)]
+    assert explain(journeys, 10)["credit"].tolist() == [100]
+
+
+@pytest.mark.parametrize(("ids", "what"), [
+    (pd.Series([7.0, 7.0, None], dtype=object), "floating"), (pd.Series([7.0, 7.0, None], dtype="category"), "float64"),
+    (pd.Series([b"Acme", b"Acme", b"Bolt"]), "bytes"), (pd.Series([7, "7", "007"]), "mixed-integer")])
+def test_objects_that_are_no_text_are_refused(ids, what):
+    with pytest.raises(TableError, match=f"touches: account_id is {what}, not text. Read ids as text"):
+        one_deal(three_touches(account_id=ids), account_id="7")
+
+
+def test_objects_with_a_text_of_their_own_are_ids():
+    ids = [UUID(int=i) for i in (1, 1, 2)]
+    credit = one_deal(three_touches(account_id=ids), account_id=str(ids[0]))
+    assert credit["first_touch"] == {"A": 100, "B": 0}
+
+
+@pytest.mark.parametrize("flags", [["False", "True", "False"], pd.Series([np.nan, True, np.nan], dtype=object)])
+def test_flags_that_are_neither_true_nor_false_are_refused(flags):
+    deal = pd.DataFrame({"conversion_id": ["d"], "account_id": "Acme", "person_id": None, "value": 100.0,
+                         "converted_at": pd.to_datetime(["2026-03-09"], utc=True)})
+    journeys = build_journeys(three_touches(), deal)
+    with pytest.raises(TableError, match="journeys: is_lead_touch is (str|object), not true or false in every row"):
+        share_credit(journeys.assign(is_lead_touch=flags), "u_shaped")
+    as_numbers = share_credit(journeys.assign(is_lead_touch=[0, 1, 0]), "u_shaped")
+    assert as_numbers["credit"].tolist() == [40, 40, 20]
+
+
+def test_a_model_cannot_change_what_the_others_are_given():
+    def clip(journeys):
+        journeys.age_days[journeys.age_days > 30] = 30
+        return 1 / (1 + journeys.age_days)
+    with pytest.raises(ValueError, match="read-only"):
+        one_deal_by({"mine": clip, "time_decay": "time_decay"})
+    for name in ("conversion", "position", "n_touches", "campaign", "days_before", "is_lead_touch", "starts", "owner"):
+        with pytest.raises(ValueError, match="read-only"):
+            one_deal_by({"mine": lambda journeys, name=name: getattr(journeys, name).fill(0)})
+
+
+def one_deal_by(models):
+    deal = pd.DataFrame({"conversion_id": ["d"], "account_id": "Acme", "person_id": None, "value": 100.0,
+                         "converted_at": pd.to_datetime(["2026-03-09"], utc=True)})
+    return credit_by_campaign(three_touches(), deal, models)
+
+
+@pytest.mark.parametrize(("models", "message"), [
+    ([], "models: none is given"), ({}, "models: none is given"),
+    (["linear", "linear"], "models: 'linear' stands twice. Give each a name of its own"),
+    ([partial(time_decay, half_life_days=days) for days in (1, 9)], "models: 'time_decay' stands twice")])
+def test_models_have_a_name_each(models, message):
+    with pytest.raises(ValueError, match=message):
+        one_deal_by(models)
+
+
+def test_roll_up_takes_integer_ids_and_says_what_is_wrong(to_frame):
+    own = pd.DataFrame({"campaign_id": [1, 2], "cost": [1.5, 2.0]}, index=[5, 3])
+    lines = pd.DataFrame({"campaign_id": [1, 2, 2], "ancestor_id": [1, 2, 1]})
+    for ancestors in (lines, lines.astype("str")):                           # as those of build_ancestors are
+        assert roll_up(to_frame(own), to_frame(ancestors), ["cost"])["cost_with_children"].tolist() == [3.5, 2.0]
+    with pytest.raises(TableError, match=r"figures: campaign_id is not unique in 2 of 2 rows \(first: 1\)"):
+        roll_up(to_frame(own.assign(campaign_id=1)), to_frame(lines), ["cost"])
+    with pytest.raises(TableError, match="figures: there is no column costs. The columns asked for are costs"):
+        roll_up(to_frame(own), to_frame(lines), ["costs"])
+
+
+def test_coverage_of_what_can_be_read_but_once_is_that_of_a_table():
+    deal = pd.DataFrame({"conversion_id": ["d"], "account_id": "Acme", "person_id": None, "value": 100.0,
+                         "converted_at": pd.to_datetime(["2026-03-09"], utc=True)})
+    reader = pa.Table.from_pandas(three_touches()).to_reader()
+    assert linking_coverage(reader, deal)["n_reached"].tolist() == [0, 1, 1]
+
+
+def test_paths_of_integer_ids_are_those_of_their_text():
+    def text(table):
+        return table.astype({column: "str" for column in table if column.endswith("_id")})
+    given = [with_integers(table) for table in tables(make_company(5, 60, 9, 6))]
+    as_text = [text(table).assign(touch_id=table["touch_id"]) if "touch_id" in table else text(table)
+               for table in given]
+    paths, expected = (build_paths(*several, as_of=pd.Timestamp("2027-06-30", tz="UTC"), pipeline=several[1].head(2))
+                       for several in (given, as_text))
+    assert set(expected["outcome"]) >= {"converted", "lost"}
+    pd.testing.assert_frame_equal(paths, expected)

@@ -264,7 +264,14 @@ def test_main_writes_the_rows_or_says_what_is_wrong_in_one_line(spark, cluster, 
                        on_one_machine(touches, conversions, ["linear"], lookback_days=None))
     to_spark(spark, touches.assign(campaign_id=pd.Series(None, touches.index, "str"))).write.mode("overwrite").parquet(
         places[0])
-    for arguments, words in (([*places[:2], places[3], "--n-groups", "1"], r"touches: campaign_id is empty in \d+ of "),
+    damaged = tmp_path / "damaged"
+    to_spark(spark, touches).coalesce(1).write.parquet(str(damaged))
+    [part] = damaged.glob("part-*")
+    whole = part.read_bytes()
+    part.write_bytes(whole[:4] + bytes(byte ^ 255 for byte in whole[4:200]) + whole[200:])
+    (damaged / f".{part.name}.crc").unlink()
+    for arguments, words in (([str(damaged), *places[1:2], places[3]], r"\S+(Exception|Error): "),
+                             ([*places[:2], places[3], "--n-groups", "1"], r"touches: campaign_id is empty in \d+ of "),
                              ([*places[:2], places[3], "--models", "lineer"], "model: 'lineer' is not one of"),
                              ([places[3], *places[1:3]], r"\[PATH_NOT_FOUND\]"),
                              (places[:3], r"touches: campaign_id|\[PATH_ALREADY_EXISTS\]")):

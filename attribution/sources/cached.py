@@ -61,6 +61,13 @@ def save_table(folder: Path, name: str, made_from: str, table: pa.Table) -> None
                 path.unlink(missing_ok=True)
 
 
+def drop_table(folder: Path, name: str) -> None:
+    """Remove what is kept in a folder under that name."""
+    for path in _find_kept(folder, name):
+        with suppress(OSError):
+            path.unlink()
+
+
 def _write(folder: Path, name: str, table: pa.Table) -> Path:
     """Write a table under a name of its own, then rename it: no reader ever sees half of it."""
     from pyarrow.parquet import write_table

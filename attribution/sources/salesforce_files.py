@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from attribution.sources.cached import FOLDER, has_table, load_table, save_table
+from attribution.sources.cached import FOLDER, drop_table, has_table, load_table, save_table
 from attribution.tables import TableError, first_keys
 
 #: The columns read of each file, by type. `!` must be there in every row, `*` must be there, others may be absent.
@@ -196,6 +196,8 @@ def describe_columns(file: str) -> tuple[str, frozenset[str]]:
 def _read_object(name: str, files: list[_File], kinds: dict[str, str],
                  folder: Path) -> tuple[pd.DataFrame, tuple[str, ...], dict[str, str]]:
     is_kept = sum(file.n_bytes for file in files) >= KEPT_FROM
+    if not is_kept:
+        drop_table(folder, name)                     # of an export that was larger
     table, digests = _read_kept(name, files, kinds, folder) if is_kept else _parse_object(name, files, kinds)
     return table.to_pandas(), tuple(json.loads(table.schema.metadata[b"columns"])), digests
 

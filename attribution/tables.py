@@ -372,7 +372,7 @@ def as_pandas(frame, columns: list[str] | None = None, coded: tuple[str, ...] = 
 
     A path is of a file, or of a folder of files, as in list_files and read_files. Of the columns named, those that are
     there are read, and no others; text to be coded is read as categories; a pandas frame passes through as it is, but
-    for columns named that are of Arrow's types. Days become midnights, integer ids with nulls pandas' nullable integers.
+    for Arrow's types in columns named. Days become midnights, integer ids with nulls pandas' nullable integers.
     Raises TypeError when the frame has no Arrow interface, TableError when there is no Parquet at the path, files of a
     folder do not go together, or a column stands twice.
 

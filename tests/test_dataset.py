@@ -300,7 +300,7 @@ def test_a_month_without_a_person_leaves_the_ids_their_type(tmp_path, first, emp
 def test_months_of_text_beside_months_of_integers_are_refused_in_one_line(tmp_path):
     append_touches(touches_at("2026-02-01").assign(account_id=7), tmp_path)
     append_touches(touches_at("2026-03-01", first=1), tmp_path)
-    with pytest.raises(TableError, match=r"^.*: account_id is not of one type in all files \(.*int64.*string\)\.") as error:
+    with pytest.raises(TableError, match=r"^.*: account_id is not of one type in all files \(.*int64.*string") as error:
         read_touches(tmp_path)
     assert "\n" not in str(error.value)
 

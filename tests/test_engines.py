@@ -286,7 +286,7 @@ def test_a_column_that_stands_twice_is_refused_where_it_is_needed(engine):
         [pa.array(table.iloc[:, i]) for i in range(table.shape[1])], names=list(table.columns))}[engine]
     other = touches[["campaign_id"]].set_axis(["note"], axis=1)
     assert one_deal(to_frame(pd.concat([touches, other, other], axis=1)), account_id="Acme")["first_touch"]["A"] == 100
-    with pytest.raises(TableError, match="^account_id stands 2 times among a table's columns. Leave out all but one of them.$"):
+    with pytest.raises(TableError, match="^account_id stands 2 times among a table's columns. Leave out"):
         one_deal(to_frame(pd.concat([touches, touches[["account_id"]]], axis=1)), account_id="Acme")
 
 

@@ -184,7 +184,7 @@ def _sweep(draft: Path) -> None:
 def _count(month: Path, on_repeat: str) -> int | None:
     """Count the touches of a month that is there; None where it is not, 0 where what is to be replaced is damaged."""
     files = list_files(month) if month.is_dir() else []
-    others = [path.name for path in files if path.name != _FILE]
+    others = [path.name for path in files if path != month / _FILE]
     if others:
         raise ValueError(f"{month}: holds files of another's making (first: {others[0]}). Move them away, and append "
                          "their touches")

@@ -506,8 +506,8 @@ def _stack(name: str, pieces: list, files: list[Path]):
     import pyarrow
     kinds = {piece.type for piece in pieces if piece.null_count < len(piece)} or {pieces[0].type}
     pieces = [piece if piece.type in kinds else pyarrow.nulls(len(piece)) for piece in pieces]
-    pieces = pieces if len(kinds) == 1 else list(map(_loosen, pieces))
     try:
+        pieces = pieces if len(kinds) == 1 else list(map(_loosen, pieces))
         return pyarrow.concat_tables([pyarrow.table({name: piece}) for piece in pieces],
                                      promote_options="permissive")[name]
     except pyarrow.ArrowException as error:
@@ -523,7 +523,8 @@ def _loosen(piece):
         return piece.cast(piece.type.value_type)
     if types.is_timestamp(piece.type) or types.is_date(piece.type):
         return piece.cast(timestamp(getattr(piece.type, "unit", "us"), "UTC"))
-    return piece.cast(large_string()) if types.is_binary(piece.type) else piece
+    is_text = types.is_binary(piece.type) or types.is_large_binary(piece.type) or types.is_string_view(piece.type)
+    return piece.cast(large_string()) if is_text else piece
 
 
 def to_cents(money: pd.Series) -> np.ndarray:

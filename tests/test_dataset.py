@@ -116,9 +116,13 @@ def test_a_month_that_is_a_link_or_has_no_suffix_is_read(tmp_path):
 
 def test_a_months_other_files_are_never_replaced_unseen(tmp_path):
     append_touches(touches_at("2026-02-01"), tmp_path)
-    touches_at("2026-02-02", first=5).to_parquet(tmp_path / "touched_month=2026-02" / "part-0002")
-    with pytest.raises(ValueError, match=r"holds files of another's making \(first: part-0002\)"):
-        append_touches(touches_at("2026-02-01"), tmp_path, on_repeat="replace")
+    for name in ("part-0002", "more/touches.parquet"):
+        other = tmp_path / "touched_month=2026-02" / name
+        other.parent.mkdir(exist_ok=True)
+        touches_at("2026-02-02", first=5).to_parquet(other)
+        with pytest.raises(ValueError, match=rf"holds files of another's making \(first: {other.name}\)"):
+            append_touches(touches_at("2026-02-01"), tmp_path, on_repeat="replace")
+        other.unlink()
 
 
 def test_a_repeated_month_is_refused_or_replaced_whole(tmp_path):

@@ -201,6 +201,18 @@ def test_files_of_a_folder_may_store_the_same_in_other_ways(tmp_path, change, is
     assert credit["u_shaped"] == {"A": 66.67, "B": 33.33}                     # no lead: 40 : 20
 
 
+def test_a_folder_may_have_files_of_several_writers(tmp_path):
+    touches = pd.DataFrame(TWO_TOUCHES).loc[[0, 1, 0, 1]].assign(touch_id=[*"abcd"], campaign_id=[*"ABCD"])
+    touches.iloc[:1].to_parquet(tmp_path / "0.parquet")
+    pl.from_pandas(touches.iloc[1:2]).write_parquet(tmp_path / "1.parquet")
+    as_duckdb(touches.iloc[2:3]).write_parquet(str(tmp_path / "2.parquet"))
+    views = as_arrow(touches.iloc[3:])
+    views = views.set_column(views.column_names.index("account_id"), "account_id",
+                             views["account_id"].cast(pa.string_view()))
+    pq.write_table(views, tmp_path / "3.parquet")
+    assert one_deal(tmp_path, account_id="Acme") == one_deal(touches, account_id="Acme")
+
+
 def test_a_column_that_the_first_file_lacks_is_read(tmp_path):
     late = pd.Timestamp("2026-03-02", tz="UTC")
     touches = pd.DataFrame(TWO_TOUCHES).assign(touched_at=late, kind=["membership", "response"])
@@ -218,7 +230,7 @@ def test_money_may_be_whole_in_one_file(tmp_path):
 
 @pytest.mark.parametrize(("column", "one", "other"), [
     ("account_id", 7, "007"), ("account_id", 7.5, "007"), ("account_id", 2**60 + 1, 7.5),
-    ("touched_at", "2026-03-01", pd.Timestamp("2026-03-01")), ("campaign_id", 1, "A")])
+    ("account_id", b"\xff", "Acme"), ("touched_at", "2026-03-01", pd.Timestamp("2026-03-01")), ("campaign_id", 1, "A")])
 def test_files_that_differ_in_what_a_column_is_are_refused_in_one_line(tmp_path, column, one, other):
     in_a_folder(tmp_path, pd.DataFrame(TWO_TOUCHES), {column: one}, {column: other})
     with pytest.raises(TableError, match=f"{tmp_path}: {column} is not of one type in all files") as error:

@@ -187,7 +187,7 @@ WHERE num_values > coalesce(stats_null_count, 0) GROUP BY ALL""", [[escape(path)
         if n_types > 1 and column.endswith("_id") and column in _NEEDED[name] + _WELCOME[name]:
             raise TableError(f"{name}: {column} is not of one type in all files. Write ids as text in all, or as "
                              "integers.")
-    return {column for column, is_integer, n_types in rows if is_integer and n_types == 1}
+    return {column for column, is_integer, _ in rows if is_integer}
 
 
 def _pick_values(database, name: str, kinds: dict[str, str]):

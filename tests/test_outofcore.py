@@ -191,9 +191,10 @@ def test_tables_may_be_paths_folders_patterns_and_other_frames(tmp_path):
 
 
 @pytest.mark.parametrize("column", ["account_id", "person_id", "campaign_id", "touch_id"])
-def test_names_of_folders_give_columns_of_text(tmp_path, column):
-    rows = TWO.assign(**{column: ["007", "a/b"]})
-    for name, i in {f"{column}=007": 0, f"{column}=a%2Fb": 1}.items():
+@pytest.mark.parametrize(("ids", "folders"), [(["007", "a/b"], ["007", "a%2Fb"]), (["7", "8"], ["7", "8"])])
+def test_names_of_folders_give_columns_of_text(tmp_path, column, ids, folders):
+    rows = TWO.assign(**{column: ids})
+    for i, name in enumerate(f"{column}={folder}" for folder in folders):
         (tmp_path / name).mkdir()
         rows.iloc[[i]].drop(columns=column).to_parquet(tmp_path / name / "x.parquet")
     deals = pd.concat([deal("d", account_id=rows["account_id"][0]), deal("e", person_id=rows["person_id"][1])])

@@ -6,21 +6,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
 from attribution.frames import check_filled, check_unique, read_columns
-from attribution.tables import TableError, empty_table
+from attribution.tables import TableError, empty_table, list_files, open_parquet, read_files
 
 NEEDED = ["touch_id", "person_id", "account_id", "campaign_id", "touched_at"]
 WELCOME = ["kind", "joined_at", "modified_at"]
 _MONTH, _FILE = "touched_month=", "touches.parquet"
 
 
-def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") -> pd.DataFrame:
-    """Write touches into a dataset of Parquet files, a file for each month (UTC) of touched_at.
+def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse", time_zone: str = "UTC") -> pd.DataFrame:
+    """Write touches into a dataset of Parquet files, a file for each month of touched_at.
 
+    Months are those of the time zone. Where exports are of local months, name theirs, and the same for all of a
+    dataset: in UTC the first or last hours of such a month are of another one. Every file has the same columns, null
+    where the touches do not have them: times in UTC, ids of text or of 64-bit integers, as they are given.
     A month is written whole: with on_repeat="refuse" months that are there already are refused, with "replace" each
     month that the touches name takes the place of the one there, so that a month's export may be made again. Months get
     their names, one by one, when all of them are on the disk: a job that is killed before that leaves the dataset as it
@@ -43,12 +48,12 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") ->
     if on_repeat not in ("refuse", "replace"):
         raise ValueError(f"on_repeat: {on_repeat!r} is not one of refuse, replace")
     touches, folder = _check_touches(touches), Path(folder)
-    month_of = touches["touched_at"].to_numpy("datetime64[us]").astype("datetime64[M]")
+    month_of = _find_months(touches["touched_at"], time_zone)
     months = {str(month): touches[month_of == month] for month in np.unique(month_of)}
     with _draft(folder) as draft:
         there = {month: _count(folder / (_MONTH + month), on_repeat) for month in months}
         if on_repeat == "refuse":
-            _refuse_repeated(folder, there)
+            _refuse_repeated(folder, there, months)
         for month, rows in months.items():
             _write(rows, draft / f"{month}.part")
         for month in months:
@@ -61,9 +66,11 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse") ->
 def read_touches(folder: str | Path, since=None, until=None) -> pd.DataFrame:
     """Read the touches of a dataset from one moment up to another (both included; None: no limit).
 
-    Returns the rows as append_touches was given them, months in order, of the columns that touches have; others were
-    not kept. Only the months that the moments reach are opened. A moment without a zone is UTC.
-    Raises TableError when there is no such dataset, or a month of it cannot be read or has ids of another type.
+    Returns the rows as append_touches was given them, months in order, of the columns that touches have, but for those
+    not needed that have no value; others were not kept. Only the months that the moments reach, whatever their time
+    zone, are opened. A moment without a zone is UTC.
+    Raises TableError when there is no such dataset, or a month of it cannot be read or has ids of another type, and
+    ValueError for a limit that is no moment.
 
     >>> touches = pd.DataFrame({"touch_id": ["ad", "guide"], "person_id": "Ann", "account_id": "Acme",
     ...     "campaign_id": ["LinkedIn", "Guide"], "touched_at": pd.to_datetime(["2026-02-27", "2026-03-08"])})
@@ -73,55 +80,33 @@ def read_touches(folder: str | Path, since=None, until=None) -> pd.DataFrame:
     ...     read_touches(folder, since="2026-03-01")["touch_id"].tolist()
     ['guide']
     """
-    since, until = _utc(since), _utc(until)
+    since, until = _utc("since", since), _utc("until", until)
     files = find_files(folder, "touches", since, until)
     if isinstance(files, pd.DataFrame):
         return files
-    rows = read_columns(_stack(files, folder), "touches", NEEDED, WELCOME, as_stored=True)
+    stored = read_files([Path(path) for path in files], NEEDED + WELCOME)
+    rows = read_columns(stored, "touches", NEEDED, WELCOME, as_stored=True)
     rows = rows if since is None else rows[rows["touched_at"] >= since]
-    return (rows if until is None else rows[rows["touched_at"] <= until]).reset_index(drop=True)
+    rows = rows if until is None else rows[rows["touched_at"] <= until]
+    empty = [column for column in WELCOME if column in rows and rows[column].isna().all()]
+    return rows.drop(columns=empty).reset_index(drop=True)
 
 
-def _stack(files: list[str], folder: str | Path):
-    """Put the files' rows below each other, as an Arrow table."""
-    import pyarrow
-    try:
-        return pyarrow.concat_tables(map(_read, files), promote_options="permissive")
-    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
-        raise TableError(f"{folder}: months differ in the type of a column ({str(error).splitlines()[0]}). Append them "
-                         "again, all with text or all with integers.") from None
-
-
-def _read(path: str):
-    """Read a file's touches; a column without a value is of no type, whatever it was stored as."""
-    import pyarrow
-    with _open(path) as file:
-        table = file.read([name for name in NEEDED + WELCOME if name in file.schema_arrow.names])
-    return pyarrow.table({name: pyarrow.nulls(len(table)) if table[name].null_count == len(table) else table[name]
-                          for name in table.column_names})
-
-
-@contextmanager
-def _open(path: str | Path) -> Iterator:
-    import pyarrow.parquet
-    try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=True) as file:
-            yield file
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise TableError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0][:100]}). Have its month "
-                         'written again with on_repeat="replace"') from None
-
-
-def _utc(moment) -> pd.Timestamp | None:
+def _utc(limit: str, moment) -> pd.Timestamp | None:
     if moment is None:
         return None
-    moment = pd.Timestamp(moment)
-    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+    try:
+        read = pd.Timestamp(moment)
+    except (TypeError, ValueError):
+        read = pd.NaT
+    if read is pd.NaT:
+        raise ValueError(f"{limit}: {str(moment)[:80]!r} is not a moment like '2026-03-01', or None for no limit")
+    return read.tz_localize("UTC") if read.tz is None else read.tz_convert("UTC")
 
 
 def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = None,
                until: pd.Timestamp | np.datetime64 | None = None) -> list[str] | pd.DataFrame:
-    """List the Parquet files of a path; of a dataset by months those that two moments (UTC) and the time between reach.
+    """List the files of a path; of a dataset by months those that two moments (UTC) and the time between may reach.
 
     A table passes through; where no month is reached, the table has no rows. Raises TableError where there is no file.
     """
@@ -130,8 +115,7 @@ def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = No
     if Path(given).is_file():
         files = [Path(given)]
     elif Path(given).is_dir():
-        files = [path for path in sorted(Path(given).rglob("*.parquet"))
-                 if not any(part.startswith((".", "_")) for part in path.relative_to(given).parts)]
+        files = list_files(given)
     else:
         files = [Path(path) for path in sorted(glob(str(given), recursive=True))]
     if not files:
@@ -141,10 +125,23 @@ def find_files(given, name: str, since: pd.Timestamp | np.datetime64 | None = No
 
 
 def _is_reached(path: Path, since, until) -> bool:
-    """Tell whether a file may hold touches of the window: its folder's name may say of which month it is."""
+    """Tell whether a file may hold touches of the window: its folder's name may name its month, of any zone."""
     months = [part.removeprefix(_MONTH) for part in path.parts if re.fullmatch(_MONTH + r"\d{4}-\d{2}", part)]
-    return not months or ((since is None or str(since)[:7] <= months[-1]) and
-                          (until is None or months[-1] <= str(until)[:7]))
+    return not months or ((since is None or _month(since, -1) <= months[-1]) and
+                          (until is None or months[-1] <= _month(until, 1)))
+
+
+def _month(moment, days: int) -> str:
+    day = pd.Timestamp(moment).as_unit("s").to_datetime64().astype("datetime64[D]") + days
+    return str(day.astype("datetime64[M]"))
+
+
+def _find_months(moments: pd.Series, time_zone: str) -> np.ndarray:
+    try:
+        ZoneInfo(time_zone)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        raise ValueError(f"time_zone: {time_zone!r} is not a time zone like 'Europe/Helsinki'") from None
+    return moments.dt.tz_convert(time_zone).dt.tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[M]")
 
 
 def _check_touches(frame) -> pd.DataFrame:
@@ -186,15 +183,15 @@ def _sweep(draft: Path) -> None:
 
 def _count(month: Path, on_repeat: str) -> int | None:
     """Count the touches of a month that is there; None where it is not, 0 where what is to be replaced is damaged."""
-    files = sorted(month.glob("*.parquet"))
-    others = [path.name for path in files if path.name != _FILE]
+    files = list_files(month) if month.is_dir() else []
+    others = [path.name for path in files if path != month / _FILE]
     if others:
         raise ValueError(f"{month}: holds files of another's making (first: {others[0]}). Move them away, and append "
                          "their touches")
     if not files:
         return None
     try:
-        with _open(files[0]) as file:
+        with open_parquet(files[0], 'Have its month written again with on_repeat="replace"') as file:
             return file.metadata.num_rows
     except TableError:
         if on_repeat == "refuse":
@@ -202,19 +199,32 @@ def _count(month: Path, on_repeat: str) -> int | None:
         return 0
 
 
-def _refuse_repeated(folder: Path, there: Mapping[str, int | None]) -> None:
-    repeated = [month for month, n in there.items() if n is not None]
+def _refuse_repeated(folder: Path, there: Mapping[str, int | None], months: Mapping[str, pd.DataFrame]) -> None:
+    repeated = [f"{month} ({n:,} touches, {len(months[month]):,} new)" for month, n in there.items() if n is not None]
     if repeated:
         raise ValueError(f"touches: {len(repeated):,} of {len(there):,} months are in {folder} already (first: "
-                         f"{', '.join(repeated[:3])}). Leave them out, or have them written again, as after a job that "
-                         'was killed, with on_repeat="replace"')
+                         f"{', '.join(repeated[:3])}). If the export is of local months, name their time_zone; if it "
+                         'has these months whole, as after a job that was killed, on_repeat="replace" puts its touches '
+                         "in the place of those there, which are deleted")
+
+
+def _make_table(rows: pd.DataFrame):
+    """Make an Arrow table of every column in its one type; ids without a value have the type of touch_id."""
+    import pyarrow
+    kinds = {name: pyarrow.timestamp("us", "UTC") if name.endswith("_at") else pyarrow.large_string()
+             for name in NEEDED + WELCOME}
+    for name in (name for name in NEEDED if name.endswith("_id")):
+        ids = rows["touch_id"] if rows[name].isna().all() else rows[name]
+        kinds[name] = pyarrow.int64() if is_integer_dtype(ids.dtype) else kinds[name]
+    table = pyarrow.Table.from_pandas(rows, preserve_index=False)
+    return pyarrow.table({name: table[name].cast(kind) if name in rows else pyarrow.nulls(len(rows), kind)
+                          for name, kind in kinds.items()})
 
 
 def _write(rows: pd.DataFrame, path: Path) -> None:
-    import pyarrow
     import pyarrow.parquet
     with open(path, "wb") as file:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(rows, preserve_index=False), file)
+        pyarrow.parquet.write_table(_make_table(rows), file)
         file.flush()
         os.fsync(file.fileno())
 

@@ -21,7 +21,7 @@ from attribution.dataset import NEEDED, WELCOME, find_files
 from attribution.frames import ALIKE, check_alike, in_threads, read_columns
 from attribution.journeys import DAY_MICROSECONDS
 from attribution.models import Model
-from attribution.tables import TableError, empty_table, first_keys
+from attribution.tables import TableError, empty_table, first_keys, partition_of
 
 BYTES_A_TOUCH, BYTES_A_CONVERSION = 40, 64           # in memory, until the kernel takes their part
 PART_TOUCHES = 1_000_000
@@ -91,7 +91,8 @@ def credit_by_campaign(touches: str | Path, conversions, models: Sequence[str] |
     """Set models side by side, by campaign, from touches in Parquet files that need not fit into memory.
 
     touches: a file, a folder (also one of append_touches, of which only the months that the look-back reaches are
-    opened), or a pattern such as "touches/*.parquet"; conversions and contact_roles: tables, or such paths.
+    opened), or a pattern such as "touches/*.parquet"; conversions and contact_roles: tables, or such paths. Of a folder
+    every visible file is read, as credit.credit_by_campaign reads it.
     Returns the rows of credit.credit_by_campaign with the same options, to the cent. Touches are read, and checked,
     only where they lie within the look-back of some conversion and have an account or person that one asks for; the
     files are read again for what has no room in memory (memory_gb) the first time. Conversions' and people's ids, and
@@ -125,6 +126,7 @@ def _database(memory_gb: float) -> Iterator:
     config = {"memory_limit": f"{memory_gb / 2}GB", "preserve_insertion_order": False}
     with TemporaryDirectory(prefix="attribution-") as spill, duckdb.connect(config=config) as database:
         database.execute("SET temp_directory = ?", [spill])
+        database.execute("SET TimeZone = 'UTC'")     # of days and moments without a zone, beside others that have one
         try:
             yield database
         except duckdb.Error as error:
@@ -151,9 +153,8 @@ def _give(database, name: str, given) -> dict[tuple[str, str], str]:
     """
     needed, welcome, whole = _NEEDED[name], _WELCOME[name], set()
     if isinstance(given, list):
-        files = [escape(path) for path in given]
-        database.read_parquet(files, union_by_name=True).create_view(f"given_{name}")
-        whole = _list_integers(database, files)
+        _read_files(database, given, {*needed, *welcome}).create_view(f"given_{name}")
+        whole = _list_integers(database, given, name)
     else:
         import pyarrow
         rows = read_columns(given, name, needed, welcome, as_stored=True)
@@ -166,12 +167,27 @@ def _give(database, name: str, given) -> dict[tuple[str, str], str]:
             for column in values if column.endswith("_id") and values[column].notna().all()}
 
 
-def _list_integers(database, files: list[str]) -> set[str]:
+def _read_files(database, paths: list[str], columns: set[str]):
+    """Read Parquet files; a folder's name such as account_id=007 gives a column, of text, that no file has."""
+    files, named = [escape(path) for path in paths], {name for path in paths for name in partition_of(Path(path))}
+    rows = database.read_parquet(files, union_by_name=True, hive_partitioning=False)
+    if not named & columns - set(rows.columns):
+        return rows
+    return database.sql("SELECT * FROM read_parquet(?, union_by_name = true, hive_partitioning = true, "
+                        "hive_types_autocast = false)", params=[files])
+
+
+def _list_integers(database, paths: list[str], name: str) -> set[str]:
     """List the columns that are integers in every file where they have a value: empty months may say they are text."""
     rows = database.execute("""
-SELECT path_in_schema FROM parquet_metadata(?) GROUP BY ALL
-HAVING bool_and(type IN ('INT32', 'INT64') OR num_values = coalesce(stats_null_count, 0))""", [files]).fetchall()
-    return {column for column, in rows}
+SELECT path_in_schema, bool_or(is_integer), count(DISTINCT CASE WHEN is_integer THEN 'INTEGER' ELSE type END)
+FROM (SELECT *, type IN ('INT32', 'INT64') AS is_integer FROM parquet_metadata(?))
+WHERE num_values > coalesce(stats_null_count, 0) GROUP BY ALL""", [[escape(path) for path in paths]]).fetchall()
+    for column, _, n_types in rows:
+        if n_types > 1 and column.endswith("_id") and column in _NEEDED[name] + _WELCOME[name]:
+            raise TableError(f"{name}: {column} is not of one type in all files. Write ids as text in all, or as "
+                             "integers.")
+    return {column for column, is_integer, _ in rows if is_integer}
 
 
 def _pick_values(database, name: str, kinds: dict[str, str]):

@@ -6,8 +6,13 @@ midnight without a zone, money is euros and cents as float in the agreement's on
 
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -365,25 +370,39 @@ def empty_table(name: str) -> pd.DataFrame:
 def as_pandas(frame, columns: list[str] | None = None, coded: tuple[str, ...] = ()) -> pd.DataFrame:
     """Bring any frame with Arrow's interface (polars, DuckDB, pyarrow), or a path to Parquet, to pandas.
 
-    A path is of a file or of a folder of files. Of the columns named, those that are there are read, and no others;
-    text to be coded is read as categories; a pandas frame passes through as it is. Days become midnights, integer ids
-    with nulls pandas' nullable integers.
-    Raises TypeError when the frame has no Arrow interface, TableError when there is no Parquet at the path.
+    A path is of a file, or of a folder of files, as in list_files and read_files. Of the columns named, those that are
+    there are read, and no others; text to be coded is read as categories; a pandas frame passes through as it is, but
+    for Arrow's types in columns named. Days become midnights, integer ids with nulls pandas' nullable integers.
+    Raises TypeError when the frame has no Arrow interface, TableError when there is no Parquet at the path, files of a
+    folder do not go together, or a column stands twice.
 
     >>> import pyarrow
     >>> as_pandas(pyarrow.table({"n_touches": [1, 2]}))["n_touches"].sum()
     np.int64(3)
     """
     if isinstance(frame, pd.DataFrame):
-        return frame
+        return frame if columns is None else _without_arrow(frame, _among(frame.columns, columns))
     is_path = isinstance(frame, str | os.PathLike)
-    table = _read_parquet(frame, columns, coded) if is_path else _as_arrow(frame, columns)
+    table = _read_parquet(Path(frame), columns, coded) if is_path else _as_arrow(frame, columns)
+    return _to_pandas(table, self_destruct=is_path)
+
+
+def _to_pandas(table, self_destruct: bool = False) -> pd.DataFrame:
     import pyarrow
     sparse = [at.name for at in table.schema
               if at.name.endswith("_id") and pyarrow.types.is_integer(at.type) and table[at.name].null_count]
     keys = {name: table[name].to_pandas(types_mapper=lambda _: pd.Int64Dtype()) for name in sparse}
     table = table.drop_columns(sparse)
-    return table.to_pandas(date_as_object=False, split_blocks=True, self_destruct=is_path).assign(**keys)
+    return table.to_pandas(date_as_object=False, split_blocks=True, self_destruct=self_destruct).assign(**keys)
+
+
+def _without_arrow(frame: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    names = [name for name in columns if isinstance(frame[name].dtype, pd.ArrowDtype)]
+    if not names:
+        return frame
+    import pyarrow
+    plain = _to_pandas(pyarrow.table({name: pyarrow.array(frame[name]) for name in names}))
+    return frame[columns].assign(**plain.set_axis(frame.index))
 
 
 def _as_arrow(frame, columns: list[str] | None):
@@ -392,7 +411,8 @@ def _as_arrow(frame, columns: list[str] | None):
     if hasattr(frame, "collect_schema"):             # polars, lazy or not
         frame = frame.lazy().select(_among(frame.collect_schema().names(), columns)).collect()
     elif hasattr(frame, "aggregate") and hasattr(frame, "columns"):              # a relation of DuckDB
-        frame = frame.select(*(f'"{name}"' for name in _among(frame.columns, columns)))
+        names = _among(frame.columns, columns)
+        frame = frame.select(*(f'"{name}"' for name in names)) if names else frame.limit(0)
     if not hasattr(frame, "__arrow_c_stream__"):
         raise TypeError("expected a table (pandas, polars, DuckDB, pyarrow) or a path to Parquet, got "
                         f"{type(frame).__name__}")
@@ -400,24 +420,111 @@ def _as_arrow(frame, columns: list[str] | None):
     return table.select(_among(table.column_names, columns))
 
 
-def _among(names: list[str], columns: list[str] | None) -> list[str]:
-    return [name for name in names if columns is None or name in columns]
+def _among(names: Iterable[str], columns: list[str] | None) -> list[str]:
+    chosen = [name for name in names if columns is None or name in columns]
+    twice = [name for name in dict.fromkeys(chosen) if chosen.count(name) > 1]
+    if twice:
+        raise TableError(f"{twice[0]} stands {chosen.count(twice[0])} times among a table's columns. Leave out all but "
+                         "one of them.")
+    return chosen
 
 
-def _read_parquet(path: str | os.PathLike, columns: list[str] | None, coded: tuple[str, ...]):
-    import pyarrow
+def list_files(folder: str | os.PathLike, above: tuple[str, ...] = ()) -> list[Path]:
+    """List every visible file below a folder, in order, also through links; a link back up is not followed.
+
+    Left out are files and folders whose name begins with "." or "_".
+    """
+    place, found = os.path.realpath(folder), []
+    if place in above:
+        return []
+    for path in sorted(Path(folder).iterdir()):
+        if not path.name.startswith((".", "_")):
+            found += list_files(path, (*above, place)) if path.is_dir() else [path]
+    return found
+
+
+@contextmanager
+def open_parquet(path: str | os.PathLike, advice: str = "Name a Parquet file, or a folder of nothing but such files",
+                 **options) -> Iterator:
+    """Open a Parquet file; raises TableError that names it, and gives the advice, where it cannot be read."""
     import pyarrow.parquet
     try:
-        if os.path.isfile(path):                     # at one go, each column in one piece, which pandas takes as it is
-            names = _among(pyarrow.parquet.read_schema(path).names, columns)
-            coded = [name for name in coded if name in names]
-            with pyarrow.parquet.ParquetFile(path, read_dictionary=coded, memory_map=True) as file:
-                return file.read(names)
-        dataset = pyarrow.parquet.ParquetDataset(path, read_dictionary=list(coded))
-        return dataset.read(_among(dataset.schema.names, columns))
-    except (OSError, pyarrow.ArrowInvalid) as error:
-        raise TableError(f"{path}: cannot be read as Parquet. Name a Parquet file, or a folder of such files "
-                         f"({str(error).splitlines()[0][:100]}).") from None
+        with pyarrow.parquet.ParquetFile(path, memory_map=True, **options) as file:
+            yield file
+    except (OSError, pyarrow.ArrowException) as error:
+        raise TableError(f"{path}: cannot be read as Parquet. {advice} ({str(error).splitlines()[0][:100]}).") from None
+
+
+def read_files(files: list[Path], columns: list[str] | None, coded: tuple[str, ...] = ()) -> Any:
+    """Read Parquet files, their rows below each other, as an Arrow table of those of the columns that one of them has.
+
+    A file without a column, or without a value in it, leaves it the others' type; text to be coded may be read as
+    dictionaries. A folder's name such as account_id=007 gives a column, of text, that is not in the file.
+    Raises TableError where a file cannot be read, or a column has no type that holds what all files have.
+    """
+    import pyarrow
+    tables = [_read_file(path, columns, coded) for path in files]
+    if len(tables) == 1:                             # each column in one piece, which pandas takes as it is
+        return tables[0]
+    names = dict.fromkeys(name for table in tables for name in table.column_names)
+    return pyarrow.table({name: _stack(name, [table[name] if name in table.column_names else pyarrow.nulls(len(table))
+                                              for table in tables], files) for name in names})
+
+
+def _read_parquet(path: Path, columns: list[str] | None, coded: tuple[str, ...]):
+    files = list_files(path) if path.is_dir() else [path]
+    if not files:
+        raise TableError(f"{path}: there is no file in it. Name a Parquet file, or a folder of such files.")
+    return read_files(files, columns, coded)
+
+
+def _read_file(path: Path, columns: list[str] | None, coded: tuple[str, ...]):
+    import pyarrow
+    with open_parquet(path) as file:
+        names = _among(file.schema_arrow.names, columns)
+    with open_parquet(path, read_dictionary=[name for name in coded if name in names]) as file:
+        table, n_rows = file.read(names), file.metadata.num_rows
+    for name, value in partition_of(path).items():
+        if name not in names and _among([name], columns):
+            text = pyarrow.repeat(pyarrow.scalar(value, pyarrow.large_string()), n_rows)
+            table = table.append_column(name, text.dictionary_encode() if name in coded else text)
+    return table
+
+
+def partition_of(path: Path) -> dict[str, str | None]:
+    """Say what the names of a file's folders, where they are as Hive has them, tell of all of its rows.
+
+    >>> partition_of(Path("touches/account_id=007/kind=__HIVE_DEFAULT_PARTITION__/part-0.parquet"))
+    {'account_id': '007', 'kind': None}
+    """
+    pairs = [part.split("=", 1) for part in path.parts[:-1] if "=" in part]
+    return {unquote(name): None if value == "__HIVE_DEFAULT_PARTITION__" else unquote(value) for name, value in pairs}
+
+
+def _stack(name: str, pieces: list, files: list[Path]):
+    """Put a column's pieces below each other, in a type that holds them all; one without a value is of no type."""
+    import pyarrow
+    kinds = {piece.type for piece in pieces if piece.null_count < len(piece)} or {pieces[0].type}
+    pieces = [piece if piece.type in kinds else pyarrow.nulls(len(piece)) for piece in pieces]
+    try:
+        pieces = pieces if len(kinds) == 1 else list(map(_loosen, pieces))
+        return pyarrow.concat_tables([pyarrow.table({name: piece}) for piece in pieces],
+                                     promote_options="permissive")[name]
+    except pyarrow.ArrowException as error:
+        raise TableError(f"{os.path.commonpath(files)}: {name} is not of one type in all files "
+                         f"({str(error).splitlines()[0][:150]}). Write it alike in all, ids all as text or all as "
+                         "integers.") from None
+
+
+def _loosen(piece):
+    """Take what keeps types apart that hold the same: codes, zones, days instead of their midnights, bytes of text."""
+    from pyarrow import large_string, timestamp, types
+    if types.is_dictionary(piece.type):
+        return piece.cast(piece.type.value_type)
+    if types.is_timestamp(piece.type) or types.is_date(piece.type):
+        return piece.cast(timestamp(getattr(piece.type, "unit", "us"), "UTC"))
+    is_text = types.is_binary(piece.type) or types.is_large_binary(piece.type) or types.is_string_view(piece.type)
+    return piece.cast(large_string()) if is_text else piece
 
 
 def to_cents(money: pd.Series) -> np.ndarray:

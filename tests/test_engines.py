@@ -178,6 +178,141 @@ def test_a_path_without_parquet_is_refused_in_one_line(tmp_path, name):
     assert "\n" not in str(error.value)
 
 
+TWO_TOUCHES = {"touch_id": ["a", "b"], "person_id": ["Ann", "Bob"], "account_id": "Acme", "campaign_id": ["A", "B"],
+               "touched_at": pd.to_datetime(["2026-03-01", "2026-03-02"], utc=True)}
+
+
+def in_a_folder(folder, table, *changes):
+    """Write each row of a table into a file of its own, with a change of its columns; None takes a column away."""
+    for i, change in enumerate(changes):
+        row = table.iloc[[i]].assign(**change)
+        row.drop(columns=[name for name in change if change[name] is None]).to_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("change", [
+    {"kind": "response"}, {"campaign_id": "B"}, {"person_id": "Bob"}, {"touched_at": pd.Timestamp("2026-03-02")},
+    {"touched_at": pd.Timestamp("2026-03-02 02:00", tz=HELSINKI).as_unit("ns")}, {"status": 7},
+    {"campaign_id": pd.Categorical(["B"])}, {"account_id": pd.Categorical(["Acme"])}, {"account_id": b"Acme"},
+    {"touched_at": pd.array(["2026-03-02"], "date32[pyarrow]")},
+])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_files_of_a_folder_may_store_the_same_in_other_ways(tmp_path, change, is_first):
+    touches = pd.DataFrame(TWO_TOUCHES).assign(person_id=None).iloc[::-1 if is_first else 1]
+    changes = [change, {}] if is_first else [{}, change]
+    credit = one_deal(in_a_folder(tmp_path, touches, *changes), account_id="Acme")
+    assert credit["first_touch"] == {"A": 100.0, "B": 0.0}
+    assert credit["u_shaped"] == {"A": 66.67, "B": 33.33}                     # no lead: 40 : 20
+
+
+def test_a_folder_may_have_files_of_several_writers(tmp_path):
+    touches = pd.DataFrame(TWO_TOUCHES).loc[[0, 1, 0, 1]].assign(touch_id=[*"abcd"], campaign_id=[*"ABCD"])
+    touches.iloc[:1].to_parquet(tmp_path / "0.parquet")
+    pl.from_pandas(touches.iloc[1:2]).write_parquet(tmp_path / "1.parquet")
+    as_duckdb(touches.iloc[2:3]).write_parquet(str(tmp_path / "2.parquet"))
+    views = as_arrow(touches.iloc[3:])
+    views = views.set_column(views.column_names.index("account_id"), "account_id",
+                             views["account_id"].cast(pa.string_view()))
+    pq.write_table(views, tmp_path / "3.parquet")
+    assert one_deal(tmp_path, account_id="Acme") == one_deal(touches, account_id="Acme")
+
+
+def test_a_column_that_the_first_file_lacks_is_read(tmp_path):
+    late = pd.Timestamp("2026-03-02", tz="UTC")
+    touches = pd.DataFrame(TWO_TOUCHES).assign(touched_at=late, kind=["membership", "response"])
+    path = in_a_folder(tmp_path, touches, {"kind": None}, {})
+    assert one_deal(path, account_id="Acme")["first_touch"] == {"A": 0.0, "B": 100.0}       # a response comes first
+
+
+def test_money_may_be_whole_in_one_file(tmp_path):
+    deals = pd.DataFrame({"conversion_id": ["d1", "d2"], "account_id": "Acme", "person_id": None, "value": 0.0,
+                          "converted_at": pd.Timestamp("2026-03-09", tz="UTC")})
+    path = in_a_folder(tmp_path, deals, {"value": 100}, {"value": 99.5, "person_id": "Ann"})
+    credit = credit_by_campaign(pd.DataFrame(TWO_TOUCHES), path, ["last_touch"])
+    assert credit[["campaign_id", "credit"]].values.tolist() == [["A", 99.5], ["B", 100.0]]
+
+
+@pytest.mark.parametrize(("column", "one", "other"), [
+    ("account_id", 7, "007"), ("account_id", 7.5, "007"), ("account_id", 2**60 + 1, 7.5),
+    ("account_id", b"\xff", "Acme"), ("touched_at", "2026-03-01", pd.Timestamp("2026-03-01")), ("campaign_id", 1, "A")])
+def test_files_that_differ_in_what_a_column_is_are_refused_in_one_line(tmp_path, column, one, other):
+    in_a_folder(tmp_path, pd.DataFrame(TWO_TOUCHES), {column: one}, {column: other})
+    with pytest.raises(TableError, match=f"{tmp_path}: {column} is not of one type in all files") as error:
+        one_deal(tmp_path, account_id="Acme")
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_is_all_its_visible_files_and_what_links_lead_to(tmp_path):
+    folder, elsewhere = tmp_path / "touches", tmp_path / "elsewhere"
+    folder.mkdir(), elsewhere.mkdir()
+    touches = pd.DataFrame(TWO_TOUCHES)
+    touches.head(1).to_parquet(folder / "part-0001")
+    touches.tail(1).to_parquet(elsewhere / "x.PARQUET")
+    (folder / "moved").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(folder)
+    for hidden in ("_metadata", ".x.parquet", "_old/x.parquet", ".draft/x.parquet"):
+        (folder / hidden).parent.mkdir(exist_ok=True)
+        (folder / hidden).write_bytes(b"no Parquet")
+    assert one_deal(folder, account_id="Acme")["first_touch"] == {"A": 100.0, "B": 0.0}
+    (folder / "notes.txt").write_bytes(b"none")
+    with pytest.raises(TableError, match="notes.txt: cannot be read as Parquet") as error:
+        one_deal(folder)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_without_a_file_is_refused(tmp_path):
+    with pytest.raises(TableError, match="there is no file in it. Name a Parquet file"):
+        one_deal(tmp_path)
+
+
+def test_names_of_folders_give_columns_of_text(tmp_path):
+    touches = pd.DataFrame(TWO_TOUCHES)
+    for name, rows in {"account_id=007": touches.head(1), "account_id=a%2Fb": touches.tail(1),
+                       "account_id=__HIVE_DEFAULT_PARTITION__": touches.tail(1).assign(touch_id="c")}.items():
+        (tmp_path / name).mkdir()
+        rows.drop(columns="account_id").to_parquet(tmp_path / name / "x.parquet")
+    assert one_deal(tmp_path, account_id="007")["first_touch"] == {"A": 100.0}
+    assert one_deal(tmp_path, account_id="a/b")["first_touch"] == {"B": 100.0}
+    assert pd.isna(list(one_deal(tmp_path, account_id="__HIVE_DEFAULT_PARTITION__")["first_touch"])).all()
+    assert one_deal(tmp_path / "account_id=007", account_id="007")["first_touch"] == {"A": 100.0}
+    assert one_deal(tmp_path, person_id="Bob")["first_touch"] == {"B": 100.0}
+
+
+def test_a_column_of_the_file_is_not_taken_from_the_folders_name(tmp_path):
+    (tmp_path / "campaign_id=0701" / "account_id=other").mkdir(parents=True)
+    touches = pd.DataFrame(TWO_TOUCHES).drop(columns="campaign_id")
+    touches.to_parquet(tmp_path / "campaign_id=0701" / "account_id=other" / "x.parquet")
+    assert one_deal(tmp_path, account_id="Acme")["first_touch"] == {"0701": 100.0}
+
+
+def test_a_pandas_frame_may_have_arrows_types():
+    touches = three_touches(account_id=7).convert_dtypes(dtype_backend="pyarrow")
+    deal = {"account_id": 7, "value": pd.array(["100.00"], pd.ArrowDtype(pa.decimal128(9, 2)))}
+    assert str(touches["account_id"].dtype) == "int64[pyarrow]"
+    assert one_deal(touches, **deal)["first_touch"] == {"A": 100.0, "B": 0.0, "C": 0.0}
+    day = touches["touched_at"].dt.tz_localize(None).astype("date32[pyarrow]")
+    touches = touches.assign(touched_at=day).iloc[[1, 1]]                    # its index has a row twice
+    touches = touches.assign(touch_id=["x", "y"], account_id=pd.array([7, None], "int64[pyarrow]"))
+    assert one_deal(touches, **deal)["first_touch"] == {"B": 100.0}
+
+
+@pytest.mark.parametrize("engine", ["pandas", "pyarrow"])
+def test_a_column_that_stands_twice_is_refused_where_it_is_needed(engine):
+    touches = three_touches()
+    to_frame = {"pandas": lambda table: table, "pyarrow": lambda table: pa.table(
+        [pa.array(table.iloc[:, i]) for i in range(table.shape[1])], names=list(table.columns))}[engine]
+    other = touches[["campaign_id"]].set_axis(["note"], axis=1)
+    assert one_deal(to_frame(pd.concat([touches, other, other], axis=1)), account_id="Acme")["first_touch"]["A"] == 100
+    with pytest.raises(TableError, match="^account_id stands 2 times among a table's columns. Leave out"):
+        one_deal(to_frame(pd.concat([touches, touches[["account_id"]]], axis=1)), account_id="Acme")
+
+
+@pytest.mark.parametrize("engine", ["DuckDB", "polars", "lazy polars", "pyarrow"])
+def test_a_frame_with_none_of_the_columns_is_refused(engine):
+    with pytest.raises(TableError, match="touches: there is no column touch_id. The columns needed are touch_id"):
+        one_deal(ENGINES[engine](pd.DataFrame({"x": [1]})))
+
+
 def many_touches(n, n_accounts, unit="us"):
     """Touches and deals in such numbers that they are sorted, searched and summed in threads."""
     random = np.random.default_rng(n_accounts)

@@ -178,15 +178,82 @@ def test_times_mean_the_same_whatever_their_unit_and_the_machines_zone(zone, uni
 
 def test_tables_may_be_paths_folders_patterns_and_other_frames(tmp_path):
     polars, pyarrow = pytest.importorskip("polars"), pytest.importorskip("pyarrow")
-    (tmp_path / "more").mkdir()
-    TWO.head(1).to_parquet(tmp_path / "one.parquet")
-    TWO.tail(1)[TWO.columns[::-1]].to_parquet(tmp_path / "more" / "two.parquet")
+    folder = tmp_path / "touches"
+    (folder / "more").mkdir(parents=True)
+    TWO.head(1).to_parquet(folder / "one.parquet")
+    TWO.tail(1)[TWO.columns[::-1]].to_parquet(folder / "more" / "two.parquet")
     conversions = pd.concat([deal("d"), deal("e", account_id="Bolt")], ignore_index=True)
     expected = credit.credit_by_campaign(TWO, conversions, ["linear"])
     conversions.to_parquet(tmp_path / "deals.pq")
-    for touches in (tmp_path, str(tmp_path / "**" / "*.parquet")):
+    for touches in (folder, str(folder / "**" / "*.parquet")):
         for deals in (tmp_path / "deals.pq", polars.from_pandas(conversions), pyarrow.table(conversions)):
             pd.testing.assert_frame_equal(outofcore.credit_by_campaign(touches, deals, ["linear"]), expected)
+
+
+@pytest.mark.parametrize("column", ["account_id", "person_id", "campaign_id", "touch_id"])
+@pytest.mark.parametrize(("ids", "folders"), [(["007", "a/b"], ["007", "a%2Fb"]), (["7", "8"], ["7", "8"])])
+def test_names_of_folders_give_columns_of_text(tmp_path, column, ids, folders):
+    rows = TWO.assign(**{column: ids})
+    for i, name in enumerate(f"{column}={folder}" for folder in folders):
+        (tmp_path / name).mkdir()
+        rows.iloc[[i]].drop(columns=column).to_parquet(tmp_path / name / "x.parquet")
+    deals = pd.concat([deal("d", account_id=rows["account_id"][0]), deal("e", person_id=rows["person_id"][1])])
+    expected = credit.credit_by_campaign(rows, deals, ["linear"])
+    assert expected["campaign_id"].notna().all() and len(expected) == 2
+    pd.testing.assert_frame_equal(outofcore.credit_by_campaign(tmp_path, deals, ["linear"]), expected)
+    pd.testing.assert_frame_equal(credit.credit_by_campaign(tmp_path, deals, ["linear"]), expected)
+    pd.testing.assert_frame_equal(read_touches(tmp_path), rows, check_like=True)
+
+
+def test_a_folder_of_nobody_gives_no_id(tmp_path):
+    for name, rows in {"account_id=Acme": TWO.head(1), "account_id=__HIVE_DEFAULT_PARTITION__": TWO.tail(1)}.items():
+        (tmp_path / name).mkdir()
+        rows.drop(columns="account_id").to_parquet(tmp_path / name / "x.parquet")
+    deals = pd.concat([deal("d"), deal("e", account_id="__HIVE_DEFAULT_PARTITION__")])
+    ours = outofcore.credit_by_campaign(tmp_path, deals, ["linear"])
+    assert ours["campaign_id"].fillna("none").tolist() == ["Web", "none"]
+
+
+def test_a_column_of_the_file_is_not_taken_from_the_folders_name(tmp_path):
+    place = tmp_path / "account_id=other" / "campaign_id=0701"
+    place.mkdir(parents=True)
+    TWO.to_parquet(place / "x.parquet")
+    ours = outofcore.credit_by_campaign(tmp_path, deal(), ["linear"])
+    assert ours[["campaign_id", "credit"]].values.tolist() == [["Web", 100.0]]
+
+
+def test_files_of_one_id_as_text_and_as_integers_are_refused(tmp_path):
+    TWO.head(1).assign(account_id=7).to_parquet(tmp_path / "1.parquet")
+    TWO.tail(1).assign(account_id="007").to_parquet(tmp_path / "2.parquet")
+    with pytest.raises(TableError, match="touches: account_id is not of one type in all files") as error:
+        outofcore.credit_by_campaign(tmp_path, deal(account_id="7"), ["linear"])
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_may_have_files_of_days_and_of_moments_with_and_without_a_zone(tmp_path):
+    rows = pd.concat([TWO, TWO.tail(1).assign(touch_id="c")], ignore_index=True).assign(account_id="Acme")
+    rows["touched_at"] = pd.to_datetime(["2026-03-08 23:30", "2026-03-08 00:30", "2026-03-09 00:00"], utc=True)
+    rows.iloc[[0]].to_parquet(tmp_path / "0.parquet")
+    rows.iloc[[1]].assign(touched_at=pd.Timestamp("2026-03-08 00:30")).to_parquet(tmp_path / "1.parquet")
+    rows.iloc[[2]].assign(touched_at=pd.array(["2026-03-09"], "date32[pyarrow]")).to_parquet(tmp_path / "2.parquet")
+    expected = credit.credit_by_campaign(rows, deal(), ["last_touch"], lookback_days=1)
+    deal().to_parquet(tmp_path / "_deal.pq")
+    code = ("import sys; from attribution import outofcore; "
+            "print(outofcore.credit_by_campaign(sys.argv[1], sys.argv[2], ['last_touch'], lookback_days=1).values)")
+    for zone in ("Asia/Tokyo", "America/New_York"):
+        run = subprocess.run([sys.executable, "-c", code, tmp_path, tmp_path / "_deal.pq"], capture_output=True,
+                             text=True, check=True, env={**os.environ, "TZ": zone})
+        assert run.stdout.strip() == str(expected.values)
+    said = credit.credit_by_campaign(tmp_path, deal(), ["last_touch"], lookback_days=1)
+    pd.testing.assert_frame_equal(said, expected)
+
+
+def test_a_folder_with_a_link_and_a_file_without_suffix_is_read_whole(tmp_path):
+    append_touches(TWO.assign(touched_at=TWO["touched_at"] - pd.Timedelta(days=28)), tmp_path / "data")
+    month = tmp_path / "data" / "touched_month=2026-02"
+    month.rename(tmp_path / "elsewhere").joinpath("touches.parquet").rename(tmp_path / "elsewhere" / "part-0002")
+    month.symlink_to(tmp_path / "elsewhere")
+    assert outofcore.credit_by_campaign(tmp_path / "data", deal(), ["linear"])["campaign_id"].tolist() == ["Web"]
 
 
 def test_to_the_cent_may_be_given_up():

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from attribution.frames import check_filled, check_unique, read_columns
+from attribution.frames import check_filled, check_time_zone, check_unique, read_columns
 from attribution.tables import TableError, empty_table, list_files, open_parquet, read_files
 
 NEEDED = ["touch_id", "person_id", "account_id", "campaign_id", "touched_at"]
@@ -24,8 +23,8 @@ def append_touches(touches, folder: str | Path, *, on_repeat: str = "refuse", ti
     """Write touches into a dataset of Parquet files, a file for each month of touched_at.
 
     Months are those of the time zone. Where exports are of local months, name theirs, and the same for all of a
-    dataset: in UTC the first or last hours of such a month are of another one. Every file has the same columns, null
-    where the touches do not have them: times in UTC, ids of text or of 64-bit integers, as they are given.
+    dataset: in UTC the first or last hours of such a month are of another one. Every file has the columns needed and
+    kind, null where the touches do not have it: times in UTC, ids of text or of 64-bit integers, as they are given.
     A month is written whole: with on_repeat="refuse" months that are there already are refused, with "replace" each
     month that the touches name takes the place of the one there, so that a month's export may be made again. Months get
     their names, one by one, when all of them are on the disk: a job that is killed before that leaves the dataset as it
@@ -137,10 +136,7 @@ def _month(moment, days: int) -> str:
 
 
 def _find_months(moments: pd.Series, time_zone: str) -> np.ndarray:
-    try:
-        ZoneInfo(time_zone)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        raise ValueError(f"time_zone: {time_zone!r} is not a time zone like 'Europe/Helsinki'") from None
+    check_time_zone(time_zone)
     return moments.dt.tz_convert(time_zone).dt.tz_localize(None).to_numpy("datetime64[us]").astype("datetime64[M]")
 
 
@@ -209,10 +205,13 @@ def _refuse_repeated(folder: Path, there: Mapping[str, int | None], months: Mapp
 
 
 def _make_table(rows: pd.DataFrame):
-    """Make an Arrow table of every column in its one type; ids without a value have the type of touch_id."""
+    """Make an Arrow table of every column in its one type; ids without a value have the type of touch_id.
+
+    When a membership was joined or edited has a column only if it was given: models that need it ask for the column.
+    """
     import pyarrow
     kinds = {name: pyarrow.timestamp("us", "UTC") if name.endswith("_at") else pyarrow.large_string()
-             for name in NEEDED + WELCOME}
+             for name in [*NEEDED, "kind", *(name for name in WELCOME if name in rows)]}
     for name in (name for name in NEEDED if name.endswith("_id")):
         ids = rows["touch_id"] if rows[name].isna().all() else rows[name]
         kinds[name] = pyarrow.int64() if is_integer_dtype(ids.dtype) else kinds[name]

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import current_thread
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -169,6 +170,14 @@ def _hash(words: np.ndarray) -> np.ndarray:
         mixed *= np.uint64(0xBF58476D1CE4E5B9)
         mixed ^= mixed >> np.uint64(32)
     return mixed
+
+
+def check_time_zone(time_zone: str) -> None:
+    """Refuse what is not the name of a time zone."""
+    try:
+        ZoneInfo(time_zone)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+        raise ValueError(f"time_zone: {time_zone!r} is not a time zone like 'Europe/Helsinki'") from None
 
 
 def check_alike(kinds: Mapping[tuple[str, str], str]) -> None:

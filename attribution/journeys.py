@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from numbers import Real
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from attribution.frames import (
     BLOCK,
     check_alike,
     check_filled,
+    check_time_zone,
     check_unique,
     check_values,
     count_parts,
@@ -503,10 +503,7 @@ def _check_options(linking: str, lookback_days: float | None, time_zone: str, co
     check_linking(linking)
     if linking == "role" and contact_roles is None:
         raise ValueError("linking: 'role' needs contact_roles; give them, or link by 'account'")
-    try:
-        ZoneInfo(time_zone)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
-        raise ValueError(f"time_zone: {time_zone!r} is not a time zone like 'Europe/Helsinki'") from None
+    check_time_zone(time_zone)
     is_number = isinstance(lookback_days, Real) and not isinstance(lookback_days, bool)
     if lookback_days is not None and not (is_number and lookback_days >= 0 and lookback_days % 1 == 0):
         raise ValueError(f"lookback_days: {lookback_days!r} is not a whole number of days from 0, or None for no limit")

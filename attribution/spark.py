@@ -115,7 +115,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--time-zone", default="UTC")
     parser.add_argument("--n-groups", type=int)
     given = vars(parser.parse_args(arguments))
-    read, out = SparkSession.builder.appName("attribution").getOrCreate().read.parquet, given.pop("out")
+    spark, out = SparkSession.builder.appName("attribution").getOrCreate(), given.pop("out")
+    read = spark.read.option("mergeSchema", True).parquet            # months may have columns that others lack
     paths = {name: given.pop(name) for name in ("touches", "conversions", "contact_roles")}
     try:
         tables = {name: path and read(path) for name, path in paths.items()}

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attribution import append_touches, dataset, read_touches
+from attribution import append_touches, credit_by_campaign, dataset, outofcore, read_touches
+from attribution.models import first_touch
 from attribution.tables import TableError
 
 
@@ -75,13 +77,22 @@ def test_every_month_is_stored_with_the_same_columns_and_types(tmp_path):
     append_touches(small, tmp_path)
     append_touches(given.assign(touched_at=given["touched_at"] + pd.Timedelta(days=28), touch_id=[3, 4]), tmp_path)
     one, other = map(pq.read_schema, sorted(tmp_path.glob("*/touches.parquet")))
-    assert one.equals(other)
-    assert {name: str(kind) for name, kind in zip(one.names, one.types, strict=True)} == {
-        "touch_id": "int64", "person_id": "int64", "account_id": "int64", "campaign_id": "large_string",
-        "touched_at": "timestamp[us, tz=UTC]", "kind": "large_string", "joined_at": "timestamp[us, tz=UTC]",
-        "modified_at": "timestamp[us, tz=UTC]"}
+    expected = {"touch_id": "int64", "person_id": "int64", "account_id": "int64", "campaign_id": "large_string",
+                "touched_at": "timestamp[us, tz=UTC]", "kind": "large_string"}
+    assert {name: str(kind) for name, kind in zip(one.names, one.types, strict=True)} == expected
+    assert {name: str(kind) for name, kind in zip(other.names, other.types, strict=True)} == expected | {
+        "joined_at": "timestamp[us, tz=UTC]"}
     assert read_touches(tmp_path, until="2026-02-20").columns.tolist() == dataset.NEEDED
     assert read_touches(tmp_path)["kind"].tolist()[2:] == ["response", "response"]
+
+
+@pytest.mark.parametrize("share", [credit_by_campaign, outofcore.credit_by_campaign])
+def test_what_touches_never_had_is_missed_by_a_model_that_asks_for_it(tmp_path, share):
+    append_touches(touches_at("2026-02-01"), tmp_path)
+    deal = pd.DataFrame({"conversion_id": ["d"], "account_id": "Acme", "person_id": None, "value": 100.0,
+                         "converted_at": pd.to_datetime(["2026-03-09"], utc=True)})
+    with pytest.raises(ValueError, match="joined_at"):
+        share(tmp_path, deal, {"joined": partial(first_touch, dialect="salesforce")})
 
 
 @pytest.mark.parametrize("moment", ["", pd.NaT, "soon", True])

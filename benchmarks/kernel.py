@@ -59,11 +59,11 @@ def main(n_touches: int) -> None:
     """Print the table of benchmarks/README.md."""
     print(f"| {n_touches:,} touches | s | peak MiB so far | rows out |\n|---|---|---|---|")
     touches, conversions = make_tables(n_touches, n_touches // 20, n_touches * 3 // 20)
-    report("credit_by_campaign, 9 models", lambda: credit_by_campaign(touches, conversions, lookback_days=90))
+    report("credit_by_campaign, 10 models", lambda: credit_by_campaign(touches, conversions, lookback_days=90))
     journeys = report("build_journeys", lambda: build_journeys(touches, conversions, lookback_days=90))
     for model in ("linear", "time_decay", "w_shaped"):
         report(f"share_credit, {model}", lambda model=model: share_credit(journeys, model))
-    report("compare_models, 9 models", lambda: compare_models(journeys))
+    report("compare_models, 10 models", lambda: compare_models(journeys))
     touches, conversions = make_tables(n_touches // 5, 1, n_touches // 500)
     report(f"one account, {len(touches):,} touches, {len(conversions):,} conversions: credit_by_campaign, linear",
            lambda: credit_by_campaign(touches, conversions, ["linear"], lookback_days=90))

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, IntegralType, NullType, NumericType, StringType, TimestampNTZType, TimestampType
 
 from attribution import credit
-from attribution.frames import check_alike, microseconds
+from attribution.frames import ALIKE, check_alike, microseconds
 from attribution.journeys import build_journeys, find_slices
 from attribution.models import Model
 from attribution.path_models import COUNTS, count_transitions, solve_transitions
@@ -238,9 +238,10 @@ def _pad(number: Column) -> Column:
 
 
 def _check_alike(**tables: DataFrame | None) -> None:
+    compared = {column for columns in ALIKE for column in columns}
     kinds = {(name, field.name): field.dataType.simpleString() if isinstance(field.dataType, IntegralType) else ""
              for name, table in tables.items() if table is not None for field in table.schema
-             if not isinstance(field.dataType, NullType)}
+             if (name, field.name) in compared and not isinstance(field.dataType, NullType)}
     try:
         check_alike(kinds)
     except TableError:                               # a column without a value is of no type, whatever it says

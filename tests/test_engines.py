@@ -387,7 +387,8 @@ def test_work_on_a_part_is_not_cut_further(monkeypatch):
     def name_threads(_):
         return {current_thread().name, *frames.in_threads(lambda _: current_thread().name, range(8))}
     assert [len(names) for names in frames.in_threads(name_threads, range(2))] == [1, 1]
-    assert len(name_threads(0)) > 1 == frames.count_parts(frames.FEW_ROWS)
+    assert list(frames.in_threads(frames.count_parts, [frames.FEW_ROWS + 1] * 2)) == [1, 1]
+    assert len(name_threads(0)) > 1 == frames.count_parts(frames.FEW_ROWS) < frames.count_parts(frames.FEW_ROWS + 1)
 
 
 # ---- what no door lets in, and no model may do

@@ -254,6 +254,19 @@ def test_what_can_be_refused_before_any_row_is_read_is(spark, cluster):
         cluster.credit_by_campaign(met, converted, contact_roles=to_spark(spark, roles))
 
 
+def test_main_reads_columns_that_only_some_files_have(spark, cluster, tmp_path):
+    late = touch(touched_at=pd.Timestamp("2026-03-02", tz="UTC"))
+    (tmp_path / "touches").mkdir()
+    touch().to_parquet(tmp_path / "touches" / "0.parquet")
+    tie = pd.concat([late.assign(touch_id="x", campaign_id="Late", kind="membership"),
+                     late.assign(touch_id="y", campaign_id="Early", kind="response")])       # a response comes first
+    tie.to_parquet(tmp_path / "touches" / "1.parquet")
+    to_spark(spark, deal()).write.parquet(str(tmp_path / "deals"))
+    cluster.main([*(str(tmp_path / name) for name in ("touches", "deals", "out")), "--models", "last_touch"])
+    found = collect(spark.read.parquet(str(tmp_path / "out")))
+    assert found[["campaign_id", "credit"]].values.tolist() == [["Ads", 0.0], ["Early", 0.0], ["Late", 100.0]]
+
+
 def test_main_writes_the_rows_or_says_what_is_wrong_in_one_line(spark, cluster, tmp_path, capsys):
     touches, conversions, _ = tables(make_company(8, 40, 9, 0))
     places = [str(tmp_path / name) for name in ("touches", "conversions", "out", "none")]

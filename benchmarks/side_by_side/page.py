@@ -157,6 +157,11 @@ def _goals(runs: pd.DataFrame, figures: pd.DataFrame) -> Iterator[str]:
         if len(floors):
             yield _goal(f"beside the floor, {size:,} touches", row["wall_s"] / floors.min(), 2, "times its time",
                         why=WHY["floor"])
+    yield from _peer_goals(ours, done)
+    yield from _smaller_goals(runs, ours, done)
+
+
+def _peer_goals(ours: pd.DataFrame, done: pd.DataFrame) -> Iterator[str]:
     for size in sorted(ours.loc["int"].index if "int" in ours.index else []):
         here = done.xs(("int", size), level=("ids", "size"))
         peers = here[here.index.str.startswith(PEERS)]
@@ -167,7 +172,6 @@ def _goals(runs: pd.DataFrame, figures: pd.DataFrame) -> Iterator[str]:
             fastest = seconds.idxmin()
             yield _goal(f"nine models before the fastest peer's one, {what}, {size:,} touches",
                         here.loc["ours", "wall_s"], seconds[fastest], f"s ({LABELS[fastest]})", _short, WHY["peers"])
-    yield from _smaller_goals(runs, ours, done)
 
 
 def _smaller_goals(runs: pd.DataFrame, ours: pd.DataFrame, done: pd.DataFrame) -> Iterator[str]:
